@@ -1,0 +1,1 @@
+//! What the macros of mire write, as an ordinary library.
