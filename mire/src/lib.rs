@@ -1,1 +1,23 @@
-//! Event sourcing for Rust.
+//! Event sourcing for Rust, declared in macros, on PostgreSQL and embedded SQLite.
+
+// The derive macro names `::mire`, also in this crate's own tests.
+#[allow(unused_extern_crates)]
+extern crate self as mire;
+
+mod aggregate;
+mod backend;
+mod command;
+mod error;
+mod event;
+mod snapshot;
+mod stream;
+mod upcast;
+
+pub use aggregate::{Aggregate, AggregateId, AggregateRoot};
+pub use backend::Backend;
+pub use command::{Command, CommandError, IntoEvents};
+pub use error::{DbErrorKind, EventStoreError};
+pub use event::{Event, EventData, EventMetadata, EventTypeStatic, RecordedEvent, StoredEvent};
+pub use snapshot::Snapshot;
+pub use stream::{ExpectedVersion, ReadDirection, StreamName, StreamQuery};
+pub use upcast::{DecodeError, UnknownSchemaVersion, Upcast};

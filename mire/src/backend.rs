@@ -1,0 +1,363 @@
+//! The seam between mire and a database: raw rows in, raw rows out.
+//!
+//! All SQL lives below this module. Each backend answers the same questions, so everything above is
+//! written once; the conformance suite asks them of every backend.
+
+use std::fmt;
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::{Database, Pool, Transaction};
+
+use crate::error::EventStoreError;
+use crate::stream::{ExpectedVersion, ReadDirection, StreamName};
+
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+
+#[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+compile_error!(
+    "mire needs a database: enable the feature `postgres`, the feature `sqlite`, or both"
+);
+
+/// The answers of every backend. Errors say what the database said.
+pub type Result<T> = std::result::Result<T, EventStoreError>;
+
+/// A database that can hold an event store: `sqlx::Postgres` or `sqlx::Sqlite`, as far as their
+/// features are on. Code that is generic over the backend needs this one bound.
+///
+/// It can't be implemented outside mire; its methods are the seam between mire and SQL and not part
+/// of the public interface.
+pub trait Backend: Database + EventLog {
+    /// The product's name, for messages.
+    const NAME: &'static str;
+}
+
+/// A pool, and what a backend keeps beside it.
+pub struct Db<DB: EventLog> {
+    /// The user's pool.
+    pub pool: Pool<DB>,
+    /// The backend's own, shared by all clones of a store.
+    pub shared: Arc<DB::Shared>,
+}
+
+impl<DB: EventLog> Clone for Db<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<DB: EventLog> fmt::Debug for Db<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db")
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<DB: EventLog> Db<DB> {
+    /// Wraps a pool.
+    pub fn new(pool: Pool<DB>) -> Self {
+        let shared = Arc::new(DB::shared(&pool));
+        Self { pool, shared }
+    }
+}
+
+/// An event that waits to be written.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Its stored name.
+    pub event_type: &'static str,
+    /// The version of its payload's shape.
+    pub schema_version: i32,
+    /// The payload, JSON text.
+    pub data: String,
+    /// The metadata, JSON text; shared by the events of a save.
+    pub metadata: Option<Arc<str>>,
+}
+
+/// Events that wait to be written to one stream.
+#[derive(Debug, Clone)]
+pub struct NewAppend {
+    /// The stream.
+    pub stream: StreamName,
+    /// The version that it must have.
+    pub expected: ExpectedVersion,
+    /// Names this append within the stream: a second one with the same key writes nothing.
+    pub idempotency_key: Option<String>,
+    /// What to write, in order; never empty.
+    pub events: Vec<NewEvent>,
+}
+
+/// What became of a [`NewAppend`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppendOutcome {
+    /// Written, once the transaction commits.
+    Written {
+        /// The version of its last event.
+        version: i64,
+        /// The positions of its events, in order.
+        positions: Vec<i64>,
+        /// When, by the database's clock.
+        created_at: DateTime<Utc>,
+    },
+    /// An append with the same idempotency key was written before; nothing was written now.
+    Repeated {
+        /// The version of that append's last event.
+        version: i64,
+        /// The position of that append's last event.
+        position: i64,
+    },
+    /// The stream has another version than expected; nothing was written.
+    Conflict {
+        /// The version that it has.
+        actual: i64,
+    },
+    /// Another transaction holds the stream, and the append was not to wait; nothing was written.
+    Busy,
+    /// Another append of the same all-or-nothing group conflicted; nothing was written.
+    Abandoned,
+}
+
+/// How a group of appends is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppendMode {
+    /// Each stands for itself; one whose stream is locked is answered [`AppendOutcome::Busy`].
+    EachOrBusy,
+    /// Each stands for itself, and waits for its stream.
+    EachWaiting,
+    /// All or nothing, and they wait for their streams.
+    Atomic,
+}
+
+/// A stored event, borrowed from the driver's buffer.
+#[derive(Debug, Clone, Copy)]
+pub struct RawEvent<'a> {
+    /// Position in the log.
+    pub global_position: i64,
+    /// Its stream.
+    pub stream_id: &'a str,
+    /// Version in the stream.
+    pub stream_version: i64,
+    /// Stored name.
+    pub event_type: &'a str,
+    /// The payload's schema version.
+    pub schema_version: u32,
+    /// The payload, JSON text.
+    pub data: &'a [u8],
+    /// The metadata, JSON text. Reads that only fold leave it out.
+    pub metadata: Option<&'a [u8]>,
+    /// When it was written, by the database's clock. Reads that only fold leave it out.
+    pub created_at: Option<DateTime<Utc>>,
+}
+
+/// Takes the events of a read one by one; may end the read early.
+pub type Sink<'s> = dyn FnMut(RawEvent<'_>) -> Result<ControlFlow<()>> + Send + 's;
+
+/// A page of one stream.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamRead<'a> {
+    /// The stream.
+    pub stream_id: &'a str,
+    /// The order.
+    pub direction: ReadDirection,
+    /// The first version, included.
+    pub from_version: i64,
+    /// At most this many events.
+    pub limit: i64,
+}
+
+/// The newest events of one stream, for a read that answers several streams at once.
+#[derive(Debug, Clone)]
+pub struct TailRead {
+    /// The stream.
+    pub stream_id: String,
+    /// Events with a higher version only.
+    pub after_version: i64,
+}
+
+/// A page of the log.
+#[derive(Debug, Clone, Copy)]
+pub struct LogRead<'a> {
+    /// Events with a higher position only.
+    pub after: i64,
+    /// Events up to this position, included. Never above the safe head.
+    pub up_to: i64,
+    /// Only these categories; empty for all.
+    pub categories: &'a [String],
+    /// At most this many events.
+    pub limit: i64,
+}
+
+/// Up to where the log may be read without stepping over an event that commits later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SafeHead {
+    /// Every event at or below this position is visible, and none will appear there later.
+    pub position: i64,
+    /// The highest position that was handed out.
+    pub allocated: i64,
+    /// Who holds `position` below `allocated`, if someone does.
+    pub held_by: Option<HeldBy>,
+}
+
+/// The oldest append that is marked and not yet committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldBy {
+    /// The server process.
+    pub process_id: i32,
+    /// How long its transaction has been open.
+    pub age: Duration,
+    /// Its current or last statement, shortened.
+    pub query: String,
+}
+
+/// A stored snapshot.
+#[derive(Debug, Clone)]
+pub struct RawSnapshot {
+    /// The stream's version that it holds.
+    pub version: i64,
+    /// [`crate::Snapshot::SNAPSHOT_VERSION`] of the code that wrote it.
+    pub snapshot_version: i32,
+    /// The state, JSON text.
+    pub state: Vec<u8>,
+}
+
+/// An open transaction that may write. Dropping it rolls back.
+pub struct WriteTx<DB: Database> {
+    /// The transaction.
+    pub tx: Transaction<'static, DB>,
+    /// Whatever the backend holds while a writer is open; given back after the transaction.
+    pub turn: Option<tokio::sync::OwnedSemaphorePermit>,
+}
+
+impl<DB: Database> WriteTx<DB> {
+    /// Commits, then gives the turn back.
+    pub async fn commit(self) -> Result<()> {
+        self.tx.commit().await?;
+        Ok(())
+    }
+
+    /// Rolls back, then gives the turn back.
+    pub async fn rollback(self) -> Result<()> {
+        self.tx.rollback().await?;
+        Ok(())
+    }
+}
+
+impl<DB: Database> fmt::Debug for WriteTx<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteTx").finish_non_exhaustive()
+    }
+}
+
+/// The log: streams, events, snapshots.
+pub trait EventLog: Database {
+    /// What a store keeps beside its pool.
+    type Shared: Send + Sync + 'static;
+
+    /// Makes it.
+    fn shared(pool: &Pool<Self>) -> Self::Shared;
+
+    /// Brings the schema to the newest version. Safe to call from many processes at once; waits at
+    /// most `lock_timeout` for another one, and for locks on its own tables.
+    fn migrate(db: &Db<Self>, lock_timeout: Duration) -> impl Future<Output = Result<()>> + Send;
+
+    /// Opens a transaction that may write. The server ends it when it has been idle for
+    /// `idle_timeout`, where the backend can.
+    fn begin(
+        db: &Db<Self>,
+        idle_timeout: Option<Duration>,
+    ) -> impl Future<Output = Result<WriteTx<Self>>> + Send;
+
+    /// Appends, durably, in a transaction of its own and one round trip. The streams of `appends`
+    /// are distinct.
+    fn append(
+        db: &Db<Self>,
+        appends: &[NewAppend],
+        mode: AppendMode,
+    ) -> impl Future<Output = Result<Vec<AppendOutcome>>> + Send;
+
+    /// The same within an open transaction.
+    fn append_in_tx(
+        conn: &mut Self::Connection,
+        appends: &[NewAppend],
+        mode: AppendMode,
+    ) -> impl Future<Output = Result<Vec<AppendOutcome>>> + Send;
+
+    /// Locks a stream until the transaction ends, and answers its version; `None` when there is no
+    /// such stream.
+    fn lock_stream(
+        conn: &mut Self::Connection,
+        stream_id: &str,
+    ) -> impl Future<Output = Result<Option<i64>>> + Send;
+
+    /// Locks a stream until the transaction ends, also one that does not exist yet, and answers its
+    /// version. The transaction has to append to it, or roll back.
+    fn claim_stream(
+        conn: &mut Self::Connection,
+        stream: &StreamName,
+    ) -> impl Future<Output = Result<i64>> + Send;
+
+    /// A stream's version; `None` when there is no such stream.
+    fn stream_version(
+        conn: &mut Self::Connection,
+        stream_id: &str,
+    ) -> impl Future<Output = Result<Option<i64>>> + Send;
+
+    /// Reads a page of a stream, with metadata, and answers the stream's version as of the same
+    /// snapshot; `None` when there is no such stream.
+    fn read_stream(
+        conn: &mut Self::Connection,
+        read: StreamRead<'_>,
+        sink: &mut Sink<'_>,
+    ) -> impl Future<Output = Result<Option<i64>>> + Send;
+
+    /// Reads a page of a stream in version order, without what folding doesn't need, and answers
+    /// the stream's version as of the same snapshot; `None` when there is no such stream.
+    fn fold_stream(
+        conn: &mut Self::Connection,
+        tail: &TailRead,
+        limit: i64,
+        sink: &mut Sink<'_>,
+    ) -> impl Future<Output = Result<Option<i64>>> + Send;
+
+    /// [`fold_stream`](Self::fold_stream) for several streams in one round trip. Events come stream
+    /// by stream; the answer has each stream's version, in the order of `tails`.
+    fn fold_streams(
+        conn: &mut Self::Connection,
+        tails: &[TailRead],
+        limit: i64,
+        sink: &mut (dyn FnMut(usize, RawEvent<'_>) -> Result<()> + Send),
+    ) -> impl Future<Output = Result<Vec<Option<i64>>>> + Send;
+
+    /// Up to where the log may be read.
+    fn safe_head(conn: &mut Self::Connection) -> impl Future<Output = Result<SafeHead>> + Send;
+
+    /// Reads a page of the log in position order, with metadata.
+    fn read_log(
+        conn: &mut Self::Connection,
+        read: LogRead<'_>,
+        sink: &mut Sink<'_>,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// The stored snapshot of a stream.
+    fn load_snapshot(
+        conn: &mut Self::Connection,
+        stream_id: &str,
+    ) -> impl Future<Output = Result<Option<RawSnapshot>>> + Send;
+
+    /// Stores a snapshot, unless a newer one of the same snapshot version is there.
+    fn save_snapshot(
+        conn: &mut Self::Connection,
+        stream_id: &str,
+        version: i64,
+        snapshot_version: i32,
+        state: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
+}

@@ -1,0 +1,270 @@
+//! What can go wrong, each with its mend.
+
+use crate::upcast::DecodeError;
+
+/// Why the store could not do what it was asked. Nothing was written, unless a variant says
+/// otherwise.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventStoreError {
+    /// The stream has another version than the append expected: someone else was faster. Load
+    /// again and decide again.
+    #[error(
+        "concurrency conflict on stream `{stream_id}`: expected version {expected}, found {actual}"
+    )]
+    ConcurrencyConflict {
+        /// The stream.
+        stream_id: String,
+        /// The version that the append expected; 0 means that no stream was expected.
+        expected: i64,
+        /// The version that the stream has; 0 means that there is no stream.
+        actual: i64,
+    },
+
+    /// A category or an id that can't name a stream.
+    #[error("`{name}` can't name a stream: {reason}")]
+    InvalidStreamName {
+        /// What was given.
+        name: String,
+        /// What is wrong with it, and the mend.
+        reason: &'static str,
+    },
+
+    /// A stream was named together with a category that is not its own.
+    #[error(
+        "stream `{stream_id}` does not belong to category `{category}`: a stream is named \
+         `{{category}}-{{id}}`"
+    )]
+    CategoryMismatch {
+        /// The stream.
+        stream_id: String,
+        /// The category that was given for it.
+        category: String,
+    },
+
+    /// A value that no call can take, such as a negative limit.
+    #[error("{name} can't be {value}: {mend}")]
+    InvalidArgument {
+        /// The argument or setting.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// How to mend it.
+        mend: &'static str,
+    },
+
+    /// An event or its metadata is larger than the store accepts.
+    #[error(
+        "event {index} (`{event_type}`) for stream `{stream_id}` has {bytes} bytes, and the limit \
+         is {limit}: store large content elsewhere and record a reference, or raise \
+         `max_event_bytes`"
+    )]
+    EventTooLarge {
+        /// The stream.
+        stream_id: String,
+        /// The event's place in the append, from 0.
+        index: usize,
+        /// Its stored name.
+        event_type: String,
+        /// Payload and metadata together.
+        bytes: usize,
+        /// The store's limit.
+        limit: usize,
+    },
+
+    /// An event has a NUL character in a text. PostgreSQL has no place for it, so no backend takes
+    /// it.
+    #[error(
+        "event {index} (`{event_type}`) for stream `{stream_id}` has a NUL character (U+0000) in \
+         its {part}: remove it, or encode the text, for example as base64"
+    )]
+    NulCharacter {
+        /// The stream.
+        stream_id: String,
+        /// The event's place in the append, from 0.
+        index: usize,
+        /// Its stored name.
+        event_type: String,
+        /// `payload` or `metadata`.
+        part: &'static str,
+    },
+
+    /// An event, its metadata or a snapshot has no JSON form.
+    #[error("`{event_type}` for stream `{stream_id}` can't be serialised")]
+    Serialization {
+        /// The stream.
+        stream_id: String,
+        /// The stored name of the event, or `snapshot`.
+        event_type: String,
+        /// What serde says.
+        #[source]
+        source: serde_json::Error,
+    },
+
+    /// A stored event can't be read by this code.
+    #[error(
+        "event `{event_type}` at position {global_position} in stream `{stream_id}` can't be read"
+    )]
+    Deserialization {
+        /// The stream.
+        stream_id: String,
+        /// The event's position in the log.
+        global_position: i64,
+        /// Its stored name.
+        event_type: String,
+        /// What the decoder says.
+        #[source]
+        source: DecodeError,
+    },
+
+    /// A stream's versions are not 1, 2, 3 … up to the recorded one. Restore the log from a backup:
+    /// folding on would give a wrong state.
+    #[error(
+        "stream `{stream_id}` is corrupt: after version {after} came {found}, and the stream's \
+         recorded version is {recorded}"
+    )]
+    StreamCorruption {
+        /// The stream.
+        stream_id: String,
+        /// The last version that was in order.
+        after: i64,
+        /// What came instead of the next one.
+        found: String,
+        /// The version in the stream's row.
+        recorded: i64,
+    },
+
+    /// A subscription was about to deliver a stream's events out of order, or twice.
+    #[error(
+        "ordering violation in subscription `{subscription_id}`: version {version} of stream \
+         `{stream_id}` came after version {last_delivered} was delivered"
+    )]
+    OrderingViolation {
+        /// The subscription.
+        subscription_id: String,
+        /// The stream.
+        stream_id: String,
+        /// The version that came.
+        version: i64,
+        /// The version that had been delivered before.
+        last_delivered: i64,
+    },
+
+    /// A deadline passed before the thing waited for came about.
+    #[error("{what} did not come about within {waited:?}")]
+    Timeout {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        waited: std::time::Duration,
+    },
+
+    /// The database is set up in a way in which a guarantee would not hold.
+    #[error("{what}")]
+    Unsupported {
+        /// The setting, its value and the mend.
+        what: String,
+    },
+
+    /// The background work that carried this call was ended before it answered, by a runtime that
+    /// shut down. Whether an append was written is unknown: load again, or repeat it with the same
+    /// idempotency key.
+    #[error("the runtime shut down before the store answered; whether it was written is unknown")]
+    Interrupted,
+
+    /// A schema migration failed, and was rolled back.
+    #[error("the migration failed")]
+    Migration(#[source] Box<sqlx::migrate::MigrateError>),
+
+    /// The database refused or could not be reached. When the connection broke during an append,
+    /// whether it was written is unknown: load again, or repeat it with the same idempotency key.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+/// What kind of database error it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DbErrorKind {
+    /// The connection, the pool or the server was not there, or went away.
+    Connection,
+    /// A lock was not granted in time, or SQLite was busy.
+    LockTimeout,
+    /// The database ended a deadlock.
+    Deadlock,
+    /// A unique constraint was violated.
+    UniqueViolation,
+    /// A foreign key was violated.
+    ForeignKeyViolation,
+    /// No room is left on the disk, or the file is read-only.
+    Storage,
+    /// Anything else.
+    Other,
+}
+
+impl EventStoreError {
+    /// What kind of database error this is; `None` when it isn't one.
+    #[must_use]
+    pub fn db_kind(&self) -> Option<DbErrorKind> {
+        match self {
+            Self::Database(error) => Some(classify(error)),
+            _ => None,
+        }
+    }
+
+    /// Whether another writer was faster.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::ConcurrencyConflict { .. })
+    }
+
+    /// Whether the same call, with a fresh load before it, may succeed later: conflicts, deadlocks,
+    /// lock time-outs, lost connections and full pools.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::ConcurrencyConflict { .. } | Self::Timeout { .. } | Self::Interrupted => true,
+            Self::Database(error) => matches!(
+                classify(error),
+                DbErrorKind::Connection | DbErrorKind::LockTimeout | DbErrorKind::Deadlock
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// Reads the kind from the error codes of either backend.
+fn classify(error: &sqlx::Error) -> DbErrorKind {
+    let database = match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => return DbErrorKind::Connection,
+        sqlx::Error::Database(database) => database,
+        _ => return DbErrorKind::Other,
+    };
+    if database.is_unique_violation() {
+        return DbErrorKind::UniqueViolation;
+    }
+    if database.is_foreign_key_violation() {
+        return DbErrorKind::ForeignKeyViolation;
+    }
+    // Five characters are a PostgreSQL SQLSTATE; a number is an SQLite result code, whose low byte
+    // is the primary one.
+    let code = database.code().unwrap_or_default();
+    match code.as_ref() {
+        "55P03" => DbErrorKind::LockTimeout,
+        "40P01" => DbErrorKind::Deadlock,
+        "53100" | "25006" => DbErrorKind::Storage,
+        code if code.len() == 5 && (code.starts_with("08") || code.starts_with("57P")) => {
+            DbErrorKind::Connection
+        }
+        "53300" => DbErrorKind::Connection,
+        code => match code.parse::<u32>().map(|code| code & 0xff) {
+            Ok(5 | 6) => DbErrorKind::LockTimeout,
+            Ok(8 | 13) => DbErrorKind::Storage,
+            _ => DbErrorKind::Other,
+        },
+    }
+}
