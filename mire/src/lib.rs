@@ -4,6 +4,8 @@
 #[allow(unused_extern_crates)]
 extern crate self as mire;
 
+#[doc(hidden)]
+pub mod __private;
 mod aggregate;
 mod backend;
 mod command;
@@ -18,6 +20,8 @@ pub use backend::Backend;
 pub use command::{Command, CommandError, IntoEvents};
 pub use error::{DbErrorKind, EventStoreError};
 pub use event::{Event, EventData, EventMetadata, EventTypeStatic, RecordedEvent, StoredEvent};
+/// Writes [`trait@EventData`] for an enum of events or an event struct.
+pub use mire_macros::EventData;
 pub use snapshot::Snapshot;
 pub use stream::{ExpectedVersion, ReadDirection, StreamName, StreamQuery};
-pub use upcast::{DecodeError, UnknownSchemaVersion, Upcast};
+pub use upcast::{DecodeError, UnknownEventType, UnknownSchemaVersion, Upcast};

@@ -31,6 +31,19 @@ pub struct UnknownSchemaVersion {
     pub current: u32,
 }
 
+/// A stored name that the event type doesn't know.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "event type `{event_type}` is not one of {known:?}; deploy the version of the service that \
+     wrote it, or give the renamed event its stored name"
+)]
+pub struct UnknownEventType {
+    /// The stored name.
+    pub event_type: String,
+    /// The names that the type knows.
+    pub known: &'static [&'static str],
+}
+
 /// Takes a payload from `stored` to `current` by the steps of `chain`, which are in order of
 /// [`Upcast::from`].
 ///

@@ -1,0 +1,37 @@
+//! Collects mistakes, so that all of them are reported at once.
+
+use std::fmt::Display;
+
+use proc_macro2::{Span, TokenStream};
+
+/// The mistakes found so far, each on its tokens.
+#[derive(Default)]
+pub(crate) struct Errors(Vec<syn::Error>);
+
+impl Errors {
+    /// A mistake at `span`: what is wrong, and how to mend it.
+    pub(crate) fn at(&mut self, span: Span, wrong: impl Display, mend: impl Display) {
+        self.0
+            .push(syn::Error::new(span, format_args!("{wrong}\nhelp: {mend}")));
+    }
+
+    /// A mistake that syn found and words well enough.
+    pub(crate) fn push(&mut self, error: syn::Error) {
+        self.0.push(error);
+    }
+
+    /// The value, or `None` with the mistake kept.
+    pub(crate) fn take<T>(&mut self, result: syn::Result<T>) -> Option<T> {
+        result.map_err(|error| self.push(error)).ok()
+    }
+
+    /// Whether nothing was wrong.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One `compile_error!` a mistake.
+    pub(crate) fn into_tokens(self) -> TokenStream {
+        self.0.iter().map(syn::Error::to_compile_error).collect()
+    }
+}

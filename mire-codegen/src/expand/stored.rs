@@ -1,0 +1,138 @@
+//! The stored form of an enum of events, shared by `aggregate!` and `#[derive(EventData)]`.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+/// How a variant keeps its fields.
+pub(crate) enum VariantShape {
+    Named,
+    Unnamed,
+    Unit,
+}
+
+/// A variant, and how it is stored.
+pub(crate) struct StoredVariant {
+    pub(crate) ident: Ident,
+    pub(crate) shape: VariantShape,
+    /// The whole stored name.
+    pub(crate) stored: String,
+    pub(crate) version: u32,
+    /// Paths of functions, the one that reads version 1 first.
+    pub(crate) upcasts: Vec<TokenStream>,
+}
+
+/// `impl EventData` and `impl EventSet`: tables of the variants, and calls into the runtime.
+pub(crate) fn event_data(
+    krate: &TokenStream,
+    ident: &Ident,
+    variants: &[StoredVariant],
+) -> TokenStream {
+    let names: Vec<String> = variants
+        .iter()
+        .map(|variant| variant.ident.to_string())
+        .collect();
+    let stored = variants.iter().map(|variant| &variant.stored);
+    let mut sorted: Vec<(u32, &StoredVariant)> = (0..).zip(variants).collect();
+    sorted.sort_by(|(_, a), (_, b)| a.stored.cmp(&b.stored));
+    let events = sorted
+        .iter()
+        .map(|(index, variant)| event_def(krate, *index, variant));
+    let event_type = by_variant(variants, |variant| {
+        let stored = &variant.stored;
+        quote!(#stored)
+    });
+    let schema_version = if variants.iter().all(|variant| variant.version == 1) {
+        TokenStream::new()
+    } else {
+        let version = by_variant(variants, |variant| {
+            let version = variant.version;
+            quote!(#version)
+        });
+        quote! {
+            fn schema_version(&self) -> u32 {
+                #version
+            }
+        }
+    };
+    quote! {
+        #[automatically_derived]
+        impl #krate::EventData for #ident {
+            fn event_type(&self) -> &'static str {
+                #event_type
+            }
+            #schema_version
+            fn encode(
+                &self,
+            ) -> ::core::result::Result<::std::string::String, #krate::__private::serde_json::Error> {
+                #krate::__private::encode_event(self)
+            }
+            fn decode(
+                stored: &#krate::StoredEvent<'_>,
+            ) -> ::core::result::Result<Self, #krate::DecodeError> {
+                #krate::__private::decode_event(stored)
+            }
+            fn event_types() -> &'static [&'static str] {
+                &[#(#stored),*]
+            }
+        }
+        #[automatically_derived]
+        impl #krate::__private::EventSet for #ident {
+            const EVENTS: &'static [#krate::__private::EventDef] = &[#(#events),*];
+            const VARIANTS: &'static [&'static str] = &[#(#names),*];
+        }
+    }
+}
+
+/// A `match` on the variant; an enum without variants has no value to match on.
+fn by_variant(
+    variants: &[StoredVariant],
+    answer: impl Fn(&StoredVariant) -> TokenStream,
+) -> TokenStream {
+    if variants.is_empty() {
+        return quote!(match *self {});
+    }
+    let arms = variants.iter().map(|variant| {
+        let ident = &variant.ident;
+        let pattern = match variant.shape {
+            VariantShape::Named => quote!(Self::#ident { .. }),
+            VariantShape::Unnamed => quote!(Self::#ident(..)),
+            VariantShape::Unit => quote!(Self::#ident),
+        };
+        let answer = answer(variant);
+        quote!(#pattern => #answer)
+    });
+    quote! {
+        match self {
+            #(#arms,)*
+        }
+    }
+}
+
+fn event_def(krate: &TokenStream, index: u32, variant: &StoredVariant) -> TokenStream {
+    let StoredVariant {
+        ident: _,
+        shape: _,
+        stored,
+        version,
+        upcasts,
+    } = variant;
+    let steps = (1u32..).zip(upcasts).map(|(from, path)| {
+        quote! {
+            #krate::__private::Upcast {
+                from: #from,
+                step: |payload| ::core::result::Result::map_err(
+                    #path(payload),
+                    ::core::convert::Into::into,
+                ),
+            }
+        }
+    });
+    quote! {
+        #krate::__private::EventDef {
+            name: #stored,
+            version: #version,
+            variant: #index,
+            upcasts: &[#(#steps),*],
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Names: from Rust's to the stored ones, and what makes a stored name a good one.
+
+use proc_macro2::{Ident, Span};
+use syn::ext::IdentExt;
+
+/// Category prefixes that belong to the runtime.
+const RESERVED_PREFIX: &str = "mire_";
+
+/// An identifier's text, without `r#`.
+pub(crate) fn text(ident: &Ident) -> String {
+    ident.unraw().to_string()
+}
+
+/// `money_withdrawn` as `MoneyWithdrawn`.
+pub(crate) fn pascal(snake: &str) -> String {
+    snake
+        .split('_')
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            let mut chars = part.chars();
+            chars
+                .next()
+                .map(|first| first.to_uppercase().chain(chars).collect::<String>())
+                .unwrap_or_default()
+        })
+        .collect()
+}
+
+/// `MoneyWithdrawn` and `money_withdrawn` as `money-withdrawn`; `HTTPDown` as `http-down`.
+pub(crate) fn kebab(name: &str) -> String {
+    let chars: Vec<char> = name.chars().collect();
+    let mut kebab = String::with_capacity(name.len() + 4);
+    for (at, &c) in chars.iter().enumerate() {
+        if c == '_' {
+            if !kebab.is_empty() && !kebab.ends_with('-') {
+                kebab.push('-');
+            }
+            continue;
+        }
+        let starts_word = c.is_uppercase()
+            && at > 0
+            && (!chars[at - 1].is_uppercase()
+                || chars.get(at + 1).is_some_and(|next| next.is_lowercase()));
+        if starts_word && !kebab.is_empty() && !kebab.ends_with('-') {
+            kebab.push('-');
+        }
+        kebab.extend(c.to_lowercase());
+    }
+    while kebab.ends_with('-') {
+        kebab.pop();
+    }
+    kebab
+}
+
+/// A name that generated code and the user share, such as `AccountEvent`: it resolves where the
+/// macro stands, and its location is that of `at`.
+pub(crate) fn derived(name: &str, at: Span) -> Ident {
+    Ident::new(name, Span::mixed_site().located_at(at))
+}
+
+/// A name that only generated code uses.
+pub(crate) fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// Whether a name can be an identifier without `r#`.
+pub(crate) fn is_identifier(name: &str) -> bool {
+    syn::parse_str::<Ident>(name).is_ok()
+}
+
+/// What is wrong with a category, and the mend.
+pub(crate) fn category_mistake(category: &str) -> Option<(&'static str, String)> {
+    let mistake = if category.is_empty() {
+        (
+            "a category can't be empty",
+            "name the kind of aggregate, as in `category = \"order\"`".to_owned(),
+        )
+    } else if category.contains('-') {
+        (
+            "a category can't contain `-`, which parts it from the id in a stream's name",
+            format!("write `\"{}\"`", category.replace('-', "_")),
+        )
+    } else if category.starts_with(RESERVED_PREFIX) {
+        (
+            "categories that start with `mire_` are reserved",
+            format!("write `\"{}\"`", &category[RESERVED_PREFIX.len()..]),
+        )
+    } else if category.len() > 64 {
+        (
+            "a category can't be longer than 64 bytes",
+            "use a shorter one".to_owned(),
+        )
+    } else if !category.starts_with(|c: char| c.is_ascii_alphabetic())
+        || !category
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
+    {
+        (
+            "a category is a letter, then letters, digits, `_` or `.`, all ASCII",
+            "use a plain word, as in `category = \"order\"`".to_owned(),
+        )
+    } else {
+        return None;
+    };
+    Some(mistake)
+}
+
+/// What is wrong with the part of a stored event name that stands after the category.
+pub(crate) fn event_name_mistake(name: &str) -> Option<(&'static str, String)> {
+    if name.is_empty() {
+        Some((
+            "a stored name can't be empty",
+            "name what happened, as in `\"placed\"`".to_owned(),
+        ))
+    } else if let Some((_, after)) = name.rsplit_once('.') {
+        Some((
+            "the category, and the dot after it, are put in front by the macro",
+            format!("write `\"{after}\"`"),
+        ))
+    } else if name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.len() <= 128
+    {
+        None
+    } else {
+        Some((
+            "a stored name is made of ASCII letters, digits, `-` and `_`, and at most 128 long",
+            format!("write something like `\"{}\"`", slug(name)),
+        ))
+    }
+}
+
+/// What is wrong with a whole stored name, `order.placed`.
+pub(crate) fn event_type_mistake(event_type: &str) -> Option<(&'static str, String)> {
+    match event_type.rsplit_once('.') {
+        None => Some((
+            "a stored name has two halves with a dot between",
+            format!("write `\"order.{}\"`", slug(event_type)),
+        )),
+        Some((entity, name)) => category_mistake(entity).or_else(|| event_name_mistake(name)),
+    }
+}
+
+fn slug(name: &str) -> String {
+    let slug: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    let slug = slug.trim_matches('-');
+    if slug.is_empty() { "placed" } else { slug }.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rust_names_become_stored_names() {
+        for (name, stored) in [
+            ("Placed", "placed"),
+            ("MoneyWithdrawn", "money-withdrawn"),
+            ("money_withdrawn", "money-withdrawn"),
+            ("HTTPDown", "http-down"),
+            ("V2Ready", "v2-ready"),
+            ("_odd__name_", "odd-name"),
+        ] {
+            assert_eq!(kebab(name), stored, "{name}");
+        }
+        assert_eq!(pascal("money_withdrawn"), "MoneyWithdrawn");
+        assert_eq!(pascal("_x"), "X");
+    }
+
+    #[test]
+    fn bad_names_come_with_a_mend() {
+        assert_eq!(category_mistake("order_line"), None);
+        assert!(
+            category_mistake("order-line")
+                .unwrap()
+                .1
+                .contains("order_line")
+        );
+        assert!(category_mistake("").is_some());
+        assert!(category_mistake("mire_x").is_some());
+        assert!(category_mistake("9").is_some());
+        assert_eq!(event_name_mistake("money-withdrawn"), None);
+        assert!(event_name_mistake("a.b").unwrap().1.contains("\"b\""));
+        assert!(event_name_mistake("två ord").is_some());
+        assert!(event_type_mistake("placed").is_some());
+        assert_eq!(event_type_mistake("order.placed"), None);
+    }
+}

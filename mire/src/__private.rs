@@ -1,1 +1,0 @@
-//! What generated code names. Not part of the public interface: it may change in any release.

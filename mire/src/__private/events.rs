@@ -1,0 +1,83 @@
+//! How generated event enums are stored: the stored name chooses the variant, and the payload holds
+//! the variant's fields alone.
+
+use super::payload::{PayloadSerializer, VariantDeserializer};
+use crate::event::{EventData, EventTypeStatic, StoredEvent};
+use crate::upcast::{DecodeError, UnknownEventType, Upcast, upcast};
+
+/// One event of a generated enum.
+pub struct EventDef {
+    /// Its stored name.
+    pub name: &'static str,
+    /// The version of its payload that this code writes.
+    pub version: u32,
+    /// Which variant it is, counted as serde counts.
+    pub variant: u32,
+    /// How to read the payloads of older versions.
+    pub upcasts: &'static [Upcast],
+}
+
+/// An enum of events that was generated, by `aggregate!` or `#[derive(EventData)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an enum of events",
+    label = "no enum of events",
+    note = "a projection reads the event enums that `aggregate!` or `#[derive(EventData)]` generate"
+)]
+pub trait EventSet: EventData {
+    /// All its events, in order of their stored names.
+    const EVENTS: &'static [EventDef];
+    /// The names of its variants, in order of declaration.
+    const VARIANTS: &'static [&'static str];
+}
+
+/// The payload of an event: its fields alone.
+pub fn encode_event<E: EventSet>(event: &E) -> Result<String, serde_json::Error> {
+    let mut json = Vec::with_capacity(64);
+    event.serialize(PayloadSerializer(&mut serde_json::Serializer::new(
+        &mut json,
+    )))?;
+    String::from_utf8(json).map_err(<serde_json::Error as serde::ser::Error>::custom)
+}
+
+/// Reads an event by its stored name. A payload of the current version is read straight from the
+/// driver's bytes; an older one goes through its upcasts first.
+pub fn decode_event<E: EventSet>(stored: &StoredEvent<'_>) -> Result<E, DecodeError> {
+    let Ok(at) = E::EVENTS.binary_search_by(|event| event.name.cmp(stored.event_type)) else {
+        return Err(Box::new(UnknownEventType {
+            event_type: stored.event_type.to_owned(),
+            known: E::event_types(),
+        }));
+    };
+    let event = &E::EVENTS[at];
+    if stored.schema_version == event.version {
+        let mut json = serde_json::Deserializer::from_slice(stored.data);
+        let value = E::deserialize(VariantDeserializer {
+            variant: event.variant,
+            payload: &mut json,
+        })?;
+        json.end()?;
+        return Ok(value);
+    }
+    let payload = upcast(
+        stored.event_type,
+        stored.data,
+        stored.schema_version,
+        event.version,
+        event.upcasts,
+    )?;
+    Ok(E::deserialize(VariantDeserializer {
+        variant: event.variant,
+        payload,
+    })?)
+}
+
+/// Reads an event struct, which has one stored name.
+pub fn decode_struct<E: EventTypeStatic>(stored: &StoredEvent<'_>) -> Result<E, DecodeError> {
+    if stored.event_type != E::EVENT_TYPE {
+        return Err(Box::new(UnknownEventType {
+            event_type: stored.event_type.to_owned(),
+            known: E::event_types(),
+        }));
+    }
+    Ok(serde_json::from_slice(stored.data)?)
+}
