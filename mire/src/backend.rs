@@ -31,10 +31,7 @@ pub type Result<T> = std::result::Result<T, EventStoreError>;
 ///
 /// It can't be implemented outside mire; its methods are the seam between mire and SQL and not part
 /// of the public interface.
-pub trait Backend: Database + EventLog {
-    /// The product's name, for messages.
-    const NAME: &'static str;
-}
+pub trait Backend: EventLog {}
 
 /// A pool, and what a backend keeps beside it.
 pub struct Db<DB: EventLog> {
@@ -228,6 +225,15 @@ pub struct RawSnapshot {
     pub state: Vec<u8>,
 }
 
+/// What bounds the waits of a transaction, as far as the backend can.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TxLimits {
+    /// The server ends the transaction when its client has been silent for this long.
+    pub idle: Option<Duration>,
+    /// A statement fails when a lock has not been granted after this long.
+    pub lock: Option<Duration>,
+}
+
 /// An open transaction that may write. Dropping it rolls back.
 pub struct WriteTx<DB: Database> {
     /// The transaction.
@@ -258,6 +264,13 @@ impl<DB: Database> fmt::Debug for WriteTx<DB> {
 
 /// The log: streams, events, snapshots.
 pub trait EventLog: Database {
+    /// How many statements of the group commit one process keeps under way.
+    const WRITERS: usize;
+
+    /// How many reads of stream tails one process keeps under way before further ones travel
+    /// together.
+    const READERS: usize;
+
     /// What a store keeps beside its pool.
     type Shared: Send + Sync + 'static;
 
@@ -268,12 +281,9 @@ pub trait EventLog: Database {
     /// most `lock_timeout` for another one, and for locks on its own tables.
     fn migrate(db: &Db<Self>, lock_timeout: Duration) -> impl Future<Output = Result<()>> + Send;
 
-    /// Opens a transaction that may write. The server ends it when it has been idle for
-    /// `idle_timeout`, where the backend can.
-    fn begin(
-        db: &Db<Self>,
-        idle_timeout: Option<Duration>,
-    ) -> impl Future<Output = Result<WriteTx<Self>>> + Send;
+    /// Opens a transaction that may write.
+    fn begin(db: &Db<Self>, limits: TxLimits)
+    -> impl Future<Output = Result<WriteTx<Self>>> + Send;
 
     /// Appends, durably, in a transaction of its own and one round trip. The streams of `appends`
     /// are distinct.

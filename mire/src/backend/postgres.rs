@@ -1,1 +1,132 @@
-//! PostgreSQL.
+//! PostgreSQL. Each statement is a file under `postgres/queries/`.
+
+mod append;
+mod migrate;
+mod read;
+mod snapshot;
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, PgConnection, Pool, Postgres};
+
+use super::{
+    AppendMode, AppendOutcome, Backend, Db, EventLog, LogRead, NewAppend, RawEvent, RawSnapshot,
+    Result, SafeHead, Sink, StreamRead, TailRead, TxLimits, WriteTx,
+};
+use crate::stream::StreamName;
+
+impl Backend for Postgres {}
+
+impl EventLog for Postgres {
+    const WRITERS: usize = 2;
+    const READERS: usize = 2;
+
+    type Shared = ();
+
+    fn shared(_pool: &Pool<Self>) -> Self::Shared {}
+
+    async fn migrate(db: &Db<Self>, lock_timeout: Duration) -> Result<()> {
+        migrate::migrate(db, lock_timeout).await
+    }
+
+    async fn begin(db: &Db<Self>, limits: TxLimits) -> Result<WriteTx<Self>> {
+        // Appends need READ COMMITTED whatever the server's default is.
+        let mut statement = String::from("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+        let limits = [
+            ("idle_in_transaction_session_timeout", limits.idle),
+            ("lock_timeout", limits.lock),
+        ];
+        for (setting, limit) in limits {
+            if let Some(limit) = limit {
+                let millis = limit.as_millis().clamp(1, i32::MAX as u128);
+                statement.push_str(&format!("; SET LOCAL {setting} = {millis}"));
+            }
+        }
+        let tx = db.pool.begin_with(AssertSqlSafe(statement)).await?;
+        Ok(WriteTx { tx, turn: None })
+    }
+
+    async fn append(
+        db: &Db<Self>,
+        appends: &[NewAppend],
+        mode: AppendMode,
+    ) -> Result<Vec<AppendOutcome>> {
+        let mut conn = db.pool.acquire().await?;
+        append::append(&mut conn, appends, mode).await
+    }
+
+    async fn append_in_tx(
+        conn: &mut PgConnection,
+        appends: &[NewAppend],
+        mode: AppendMode,
+    ) -> Result<Vec<AppendOutcome>> {
+        append::append(conn, appends, mode).await
+    }
+
+    async fn lock_stream(conn: &mut PgConnection, stream_id: &str) -> Result<Option<i64>> {
+        append::lock_stream(conn, stream_id).await
+    }
+
+    async fn claim_stream(conn: &mut PgConnection, stream: &StreamName) -> Result<i64> {
+        append::claim_stream(conn, stream).await
+    }
+
+    async fn stream_version(conn: &mut PgConnection, stream_id: &str) -> Result<Option<i64>> {
+        read::stream_version(conn, stream_id).await
+    }
+
+    async fn read_stream(
+        conn: &mut PgConnection,
+        read: StreamRead<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<i64>> {
+        read::read_stream(conn, read, sink).await
+    }
+
+    async fn fold_stream(
+        conn: &mut PgConnection,
+        tail: &TailRead,
+        limit: i64,
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<i64>> {
+        read::fold_stream(conn, tail, limit, sink).await
+    }
+
+    async fn fold_streams(
+        conn: &mut PgConnection,
+        tails: &[TailRead],
+        limit: i64,
+        sink: &mut (dyn FnMut(usize, RawEvent<'_>) -> Result<()> + Send),
+    ) -> Result<Vec<Option<i64>>> {
+        read::fold_streams(conn, tails, limit, sink).await
+    }
+
+    async fn safe_head(conn: &mut PgConnection) -> Result<SafeHead> {
+        read::safe_head(conn).await
+    }
+
+    async fn read_log(
+        conn: &mut PgConnection,
+        read: LogRead<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        read::read_log(conn, read, sink).await
+    }
+
+    async fn load_snapshot(
+        conn: &mut PgConnection,
+        stream_id: &str,
+    ) -> Result<Option<RawSnapshot>> {
+        snapshot::load(conn, stream_id).await
+    }
+
+    async fn save_snapshot(
+        conn: &mut PgConnection,
+        stream_id: &str,
+        version: i64,
+        snapshot_version: i32,
+        state: &str,
+    ) -> Result<()> {
+        snapshot::save(conn, stream_id, version, snapshot_version, state).await
+    }
+}

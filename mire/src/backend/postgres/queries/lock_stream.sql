@@ -1,0 +1,3 @@
+-- Locks a stream's row until the transaction ends.
+-- $1: stream
+SELECT version FROM mire_streams WHERE stream_id = $1 FOR UPDATE

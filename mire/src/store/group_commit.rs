@@ -1,0 +1,403 @@
+//! Group commit: saves that are under way at the same time travel in one statement.
+//!
+//! # Who does what
+//!
+//! A caller puts its append into a queue and waits for the answer on a channel of its own. A
+//! *flusher*, a task, takes as many appends as fit into a batch, sends them in one statement,
+//! answers each, and goes on until the queue is empty. A caller that finds fewer than
+//! [`DB::WRITERS`](crate::backend::EventLog::WRITERS) flushers starts one, so a save alone in the
+//! queue goes at once, and while the flushers wait for their commits, the next batch forms by
+//! itself.
+//!
+//! # Order
+//!
+//! A stream is in at most one batch at a time, and in the order of arrival: an append whose stream
+//! is under way stays in the queue, as do those behind it on the same stream. Appends to one stream
+//! that expect nothing are merged into one.
+//!
+//! # What happens when a party stops
+//!
+//! - A caller's future is dropped: while it waits for room, nothing was queued. Afterwards its
+//!   append goes on, and the answer finds nobody. No other caller notices.
+//! - The server refuses a batch (a deadlock, a payload it can't take): the transaction was rolled
+//!   back, so each append is sent again alone, and the one at fault gets the error.
+//! - The connection breaks, before or after the commit: every caller of the batch gets the error,
+//!   since nobody can know. Versions and idempotency keys make it safe to try again.
+//! - A stream is locked by someone's open transaction: its append is answered "busy" and waits
+//!   alone, on a connection of its own, for at most the lock time-out. The batch is not delayed.
+//! - The runtime shuts down under a flusher: the channels close, the callers get `Interrupted`, and
+//!   the flusher's place is free again.
+//!
+//! # Bounds
+//!
+//! The bytes in the queue are counted by a fair semaphore: when it is full, callers wait for room,
+//! in order. A batch has a bound of its own, so a huge save travels alone, and small ones travel
+//! beside it on the other flusher.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::options::StoreOptions;
+use crate::backend::{AppendMode, AppendOutcome, Backend, Db, NewAppend, Result, TxLimits};
+use crate::error::EventStoreError;
+use crate::stream::ExpectedVersion;
+
+/// A batch ends before it has more bytes than this, or it has one append only.
+const MAX_BATCH_BYTES: usize = 1024 * 1024;
+
+/// A batch ends before it has more streams than this.
+const MAX_BATCH_STREAMS: usize = 256;
+
+/// The queue is counted in units of this many bytes, since a semaphore counts in 32 bits.
+const UNIT: usize = 256;
+
+pub(super) struct GroupCommit<DB: Backend> {
+    shared: Arc<Shared<DB>>,
+    room: Arc<Semaphore>,
+    units: u32,
+}
+
+struct Shared<DB: Backend> {
+    db: Db<DB>,
+    lock_timeout: Duration,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Entry>,
+    /// Streams that a flusher is writing to.
+    under_way: HashSet<String>,
+    flushers: usize,
+}
+
+struct Entry {
+    append: NewAppend,
+    bytes: usize,
+    caller: Caller,
+}
+
+/// Who waits for the answer, and holds room in the queue until then.
+struct Caller {
+    events: usize,
+    answer: oneshot::Sender<Result<AppendOutcome>>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Appends to one stream that are written as one; more than one only if none expects anything.
+struct Group {
+    append: NewAppend,
+    callers: Vec<Caller>,
+}
+
+impl<DB: Backend> GroupCommit<DB> {
+    pub(super) fn new(db: Db<DB>, options: &StoreOptions) -> Self {
+        let units = u32::try_from(options.queue_bytes.div_ceil(UNIT)).unwrap_or(u32::MAX >> 4);
+        Self {
+            shared: Arc::new(Shared {
+                db,
+                lock_timeout: options.lock_timeout,
+                queue: Mutex::default(),
+            }),
+            room: Arc::new(Semaphore::new(units as usize)),
+            units,
+        }
+    }
+
+    /// Writes, together with whatever else is waiting.
+    pub(super) async fn submit(&self, append: NewAppend) -> Result<AppendOutcome> {
+        let bytes = size(&append);
+        // One that is larger than the whole queue waits until the queue is empty.
+        let units = u32::try_from(bytes.div_ceil(UNIT)).map_or(self.units, |n| n.min(self.units));
+        let room = Arc::clone(&self.room)
+            .acquire_many_owned(units)
+            .await
+            .map_err(|_| EventStoreError::Interrupted)?;
+
+        let (answer, answered) = oneshot::channel();
+        let start = {
+            let mut queue = self.shared.queue();
+            let caller = Caller {
+                events: append.events.len(),
+                answer,
+                _room: room,
+            };
+            queue.waiting.push_back(Entry {
+                append,
+                bytes,
+                caller,
+            });
+            let start = queue.flushers < DB::WRITERS;
+            queue.flushers += usize::from(start);
+            start
+        };
+        if start {
+            let place = Place(Arc::clone(&self.shared));
+            tokio::spawn(flush(place));
+        }
+        answered.await.unwrap_or(Err(EventStoreError::Interrupted))
+    }
+}
+
+impl<DB: Backend> Shared<DB> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A flusher's place among the flushers; free again when it is dropped, however that comes about.
+struct Place<DB: Backend>(Arc<Shared<DB>>);
+
+impl<DB: Backend> Drop for Place<DB> {
+    fn drop(&mut self) {
+        self.0.queue().flushers -= 1;
+    }
+}
+
+/// The streams of a batch; free again when it is dropped.
+struct UnderWay<DB: Backend> {
+    shared: Arc<Shared<DB>>,
+    streams: Vec<String>,
+}
+
+impl<DB: Backend> Drop for UnderWay<DB> {
+    fn drop(&mut self) {
+        let mut queue = self.shared.queue();
+        for stream in &self.streams {
+            queue.under_way.remove(stream);
+        }
+    }
+}
+
+async fn flush<DB: Backend>(place: Place<DB>) {
+    let shared = Arc::clone(&place.0);
+    loop {
+        let (groups, streams) = {
+            let mut queue = shared.queue();
+            let groups = queue.next_batch();
+            if groups.is_empty() {
+                // Under the same lock as the look at the queue, so that nobody who queues up now
+                // relies on this flusher.
+                queue.flushers -= 1;
+                std::mem::forget(place);
+                return;
+            }
+            let streams: Vec<String> = groups
+                .iter()
+                .map(|group| group.append.stream.as_str().to_owned())
+                .collect();
+            queue.under_way.extend(streams.iter().cloned());
+            (groups, streams)
+        };
+        let under_way = UnderWay {
+            shared: Arc::clone(&shared),
+            streams,
+        };
+        write(&shared, groups).await;
+        drop(under_way);
+    }
+}
+
+impl Queue {
+    /// Takes what can be written now: streams in order of arrival, none that is under way.
+    fn next_batch(&mut self) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        let mut by_stream: HashMap<String, Option<usize>> = HashMap::new();
+        let mut bytes = 0;
+        let mut left = VecDeque::with_capacity(self.waiting.len());
+        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
+        for entry in waiting.by_ref() {
+            let stream = entry.append.stream.as_str();
+            let fits = groups.is_empty() || bytes + entry.bytes <= MAX_BATCH_BYTES;
+            let place = by_stream.get(stream).copied();
+            match place {
+                None if fits && !self.under_way.contains(stream) => {
+                    by_stream.insert(stream.to_owned(), Some(groups.len()));
+                    bytes += entry.bytes;
+                    groups.push(Group::of(entry));
+                }
+                Some(Some(index)) if fits && groups[index].takes(&entry.append) => {
+                    bytes += entry.bytes;
+                    groups[index].add(entry);
+                }
+                _ => {
+                    // What comes later on this stream stays behind it.
+                    by_stream.insert(stream.to_owned(), None);
+                    left.push_back(entry);
+                }
+            }
+            if groups.len() == MAX_BATCH_STREAMS || bytes >= MAX_BATCH_BYTES {
+                break;
+            }
+        }
+        left.extend(waiting);
+        self.waiting = left;
+        groups
+    }
+}
+
+impl Group {
+    fn of(entry: Entry) -> Self {
+        Self {
+            append: entry.append,
+            callers: vec![entry.caller],
+        }
+    }
+
+    fn takes(&self, other: &NewAppend) -> bool {
+        [&self.append, other].iter().all(|append| {
+            append.expected == ExpectedVersion::Any && append.idempotency_key.is_none()
+        })
+    }
+
+    fn add(&mut self, mut entry: Entry) {
+        self.append.events.append(&mut entry.append.events);
+        self.callers.push(entry.caller);
+    }
+
+    fn answer(self, outcome: Result<AppendOutcome>) {
+        let shares = match outcome {
+            Ok(outcome) => {
+                let counts: Vec<usize> = self.callers.iter().map(|caller| caller.events).collect();
+                split(outcome, &counts).into_iter().map(Ok).collect()
+            }
+            Err(error) => copies(error, self.callers.len()),
+        };
+        for (caller, share) in self.callers.into_iter().zip(shares) {
+            // A caller that is gone needs no answer.
+            let _ = caller.answer.send(share);
+        }
+    }
+}
+
+/// Sends a batch and answers every caller in it.
+async fn write<DB: Backend>(shared: &Arc<Shared<DB>>, groups: Vec<Group>) {
+    let appends: Vec<NewAppend> = groups.iter().map(|group| group.append.clone()).collect();
+    match DB::append(&shared.db, &appends, AppendMode::EachOrBusy).await {
+        Ok(outcomes) => {
+            for (group, outcome) in groups.into_iter().zip(outcomes) {
+                if outcome == AppendOutcome::Busy {
+                    tokio::spawn(write_waiting(Arc::clone(shared), group));
+                } else {
+                    group.answer(Ok(outcome));
+                }
+            }
+        }
+        Err(error) if groups.len() > 1 && rolled_back(&error) => {
+            for group in groups {
+                write_alone(shared, group).await;
+            }
+        }
+        Err(error) => {
+            let errors = copies(error, groups.len());
+            for (group, error) in groups.into_iter().zip(errors) {
+                group.answer(error);
+            }
+        }
+    }
+}
+
+/// Sends one group again, after a batch with it was refused.
+async fn write_alone<DB: Backend>(shared: &Arc<Shared<DB>>, group: Group) {
+    let append = std::slice::from_ref(&group.append);
+    match DB::append(&shared.db, append, AppendMode::EachOrBusy).await {
+        Ok(outcomes) if outcomes.first() == Some(&AppendOutcome::Busy) => {
+            tokio::spawn(write_waiting(Arc::clone(shared), group));
+        }
+        outcome => group.answer(outcome.and_then(single)),
+    }
+}
+
+/// Waits for a stream that someone else has locked, then writes.
+async fn write_waiting<DB: Backend>(shared: Arc<Shared<DB>>, group: Group) {
+    let outcome = async {
+        let limits = TxLimits {
+            lock: Some(shared.lock_timeout),
+            idle: Some(shared.lock_timeout),
+        };
+        let mut tx = DB::begin(&shared.db, limits).await?;
+        let append = std::slice::from_ref(&group.append);
+        let outcomes = DB::append_in_tx(&mut tx.tx, append, AppendMode::EachWaiting).await?;
+        tx.commit().await?;
+        single(outcomes)
+    }
+    .await;
+    group.answer(outcome);
+}
+
+fn single(outcomes: Vec<AppendOutcome>) -> Result<AppendOutcome> {
+    let outcome = outcomes.into_iter().next();
+    outcome.ok_or_else(|| EventStoreError::Unsupported {
+        what: "an append was not answered: the schema's functions are not this release's; run \
+               `migrate()`"
+            .to_owned(),
+    })
+}
+
+/// Whether the server itself said that it did not do it.
+fn rolled_back(error: &EventStoreError) -> bool {
+    matches!(error, EventStoreError::Database(sqlx::Error::Database(_)))
+        && error.db_kind() != Some(crate::DbErrorKind::Connection)
+}
+
+fn size(append: &NewAppend) -> usize {
+    append
+        .events
+        .iter()
+        .map(|event| event.data.len() + event.metadata.as_deref().map_or(0, str::len) + 64)
+        .sum()
+}
+
+/// Gives each caller of a merged append its share of the outcome.
+fn split(outcome: AppendOutcome, counts: &[usize]) -> Vec<AppendOutcome> {
+    let AppendOutcome::Written {
+        version,
+        positions,
+        created_at,
+    } = outcome
+    else {
+        return vec![outcome; counts.len()];
+    };
+    let total: usize = counts.iter().sum();
+    let mut end = 0;
+    counts
+        .iter()
+        .map(|count| {
+            let start = end;
+            end += count;
+            AppendOutcome::Written {
+                version: version - (total - end) as i64,
+                positions: positions.get(start..end).unwrap_or_default().to_vec(),
+                created_at,
+            }
+        })
+        .collect()
+}
+
+/// One error for each of several callers. The first gets the original; sqlx's errors can't be
+/// cloned, so the others get one that is classified alike and says the same.
+pub(super) fn copies<T>(error: EventStoreError, count: usize) -> Vec<Result<T>> {
+    let copy = || -> sqlx::Error {
+        if let EventStoreError::Database(sqlx::Error::PoolTimedOut) = error {
+            return sqlx::Error::PoolTimedOut;
+        }
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(inner) = source {
+            text = format!("{text}: {inner}");
+            source = inner.source();
+        }
+        if error.is_retryable() {
+            sqlx::Error::Io(std::io::Error::new(ErrorKind::ConnectionAborted, text))
+        } else {
+            sqlx::Error::Protocol(text)
+        }
+    };
+    let mut all: Vec<Result<T>> = (1..count).map(|_| Err(copy().into())).collect();
+    all.insert(0, Err(error));
+    all
+}
