@@ -213,6 +213,7 @@ impl Words {
     }
 
     /// `word`, alone.
+    #[allow(dead_code)]
     pub(crate) fn flag(&self, name: &str, errors: &mut Errors) -> bool {
         match self.meta(name) {
             None => false,

@@ -80,10 +80,10 @@ pub(crate) fn category_mistake(category: &str) -> Option<(&'static str, String)>
             "a category can't contain `-`, which parts it from the id in a stream's name",
             format!("write `\"{}\"`", category.replace('-', "_")),
         )
-    } else if category.starts_with(RESERVED_PREFIX) {
+    } else if let Some(rest) = category.strip_prefix(RESERVED_PREFIX) {
         (
             "categories that start with `mire_` are reserved",
-            format!("write `\"{}\"`", &category[RESERVED_PREFIX.len()..]),
+            format!("write `\"{rest}\"`"),
         )
     } else if category.len() > 64 {
         (

@@ -77,3 +77,63 @@ impl<E: crate::event::EventData> IntoEvents<E> for E {
         vec![self]
     }
 }
+
+/// What a command may return: events ([`IntoEvents`]), or a `Result` of events and a refusal.
+#[diagnostic::on_unimplemented(
+    message = "a command can't return `{Self}` for an aggregate whose event is `{E}`",
+    label = "not events of this aggregate",
+    note = "return one event, or an `Option`, a `Vec` or an array of events, of the aggregate's own event type, or a `Result` of these"
+)]
+pub trait Decision<E>: Sized {
+    /// Why it may refuse; [`Infallible`](std::convert::Infallible) when it can't.
+    type Rejection;
+    /// What is left once the events are recorded: `()`, or a `Result` of it.
+    type Recorded;
+
+    /// The events in order, or the refusal.
+    ///
+    /// # Errors
+    ///
+    /// The refusal.
+    fn into_result(self) -> Result<Vec<E>, Self::Rejection>;
+
+    /// Hands the events to `record`, unless it is a refusal.
+    fn record(self, record: impl FnOnce(Vec<E>)) -> Self::Recorded;
+}
+
+impl<E: crate::event::EventData, T: IntoEvents<E>, R> Decision<E> for Result<T, R> {
+    type Rejection = R;
+    type Recorded = Result<(), R>;
+
+    fn into_result(self) -> Result<Vec<E>, R> {
+        self.map(T::into_events)
+    }
+
+    fn record(self, record: impl FnOnce(Vec<E>)) -> Result<(), R> {
+        self.map(|events| record(events.into_events()))
+    }
+}
+
+macro_rules! certain {
+    ($([$($generics:tt)*] $type:ty;)*) => {$(
+        impl<E: crate::event::EventData $($generics)*> Decision<E> for $type {
+            type Rejection = std::convert::Infallible;
+            type Recorded = ();
+
+            fn into_result(self) -> Result<Vec<E>, Self::Rejection> {
+                Ok(self.into_events())
+            }
+
+            fn record(self, record: impl FnOnce(Vec<E>)) {
+                record(self.into_events());
+            }
+        }
+    )*};
+}
+
+certain! {
+    [] E;
+    [] Vec<E>;
+    [] Option<E>;
+    [, const N: usize] [E; N];
+}

@@ -14,15 +14,15 @@ mod event;
 mod snapshot;
 mod store;
 mod stream;
+pub mod testing;
 mod upcast;
 
 pub use aggregate::{Aggregate, AggregateId, AggregateRoot};
 pub use backend::{Backend, HeldBy, SafeHead};
-pub use command::{Command, CommandError, IntoEvents};
+pub use command::{Command, CommandError, Decision, IntoEvents};
 pub use error::{DbErrorKind, EventStoreError};
 pub use event::{Event, EventData, EventMetadata, EventTypeStatic, RecordedEvent, StoredEvent};
-/// Writes [`trait@EventData`] for an enum of events or an event struct.
-pub use mire_macros::EventData;
+pub use mire_macros::{EventData, aggregate};
 pub use snapshot::Snapshot;
 pub use store::{
     Append, Appended, CommittedEvents, EventStore, Executed, Repository, StoreOptions,

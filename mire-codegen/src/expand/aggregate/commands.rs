@@ -1,0 +1,141 @@
+//! Commands: the pure functions as they were written, and a trait that gives an `AggregateRoot`
+//! the same commands in recording form.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+
+use crate::expand::docs;
+use crate::model::{Aggregate, Command};
+use crate::names;
+
+pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
+    if aggregate.commands.is_empty() {
+        return TokenStream::new();
+    }
+    let krate = &aggregate.krate;
+    let (ident, event, vis) = (
+        &aggregate.state.ident,
+        &aggregate.state.event,
+        &aggregate.state.vis,
+    );
+    let functions = aggregate.commands.iter().map(|command| &command.function);
+    let recorded: Vec<&Command> = aggregate.commands.iter().filter(|it| it.recorded).collect();
+    let recording = (!recorded.is_empty()).then(|| {
+        let name = names::derived(&format!("{}Commands", names::text(ident)), event.span());
+        let about = docs([
+            &*format!(
+                "The commands of [`{ident}`] on its [`AggregateRoot`](#krate::AggregateRoot)"
+            )
+            .replace("#krate", &path_text(krate)),
+            "in recording form: each decides on the root's state, and records the events that it",
+            "decided on for the next save.",
+        ]);
+        let declared = recorded.iter().map(|command| {
+            let about = about_command(aggregate, command);
+            let signature = signature(aggregate, command);
+            quote!(#about #signature;)
+        });
+        let defined = recorded.iter().map(|command| define(aggregate, command));
+        quote! {
+            #about
+            #[allow(dead_code)]
+            #vis trait #name {
+                #(#declared)*
+            }
+            #[automatically_derived]
+            impl #name for #krate::AggregateRoot<#ident> {
+                #(#defined)*
+            }
+        }
+    });
+    quote! {
+        #[allow(dead_code)]
+        impl #ident {
+            #(#functions)*
+        }
+        #recording
+    }
+}
+
+fn path_text(krate: &TokenStream) -> String {
+    krate.to_string().split_whitespace().collect()
+}
+
+fn about_command(aggregate: &Aggregate, command: &Command) -> TokenStream {
+    let (state, name) = (&aggregate.state.ident, &command.ident);
+    let written = &command.docs.tokens;
+    let mut lines = Vec::new();
+    if !command.docs.lines.is_empty() {
+        lines.push(String::new());
+    }
+    lines.push(format!("Records what [`{state}::{name}`] decides."));
+    if command.output.recorded.is_some() {
+        lines.push(String::new());
+        lines.push("# Errors".to_owned());
+        lines.push(String::new());
+        lines.push(format!(
+            "Those of [`{state}::{name}`]; nothing is recorded then."
+        ));
+    }
+    let own = docs(lines.iter().map(String::as_str));
+    quote!(#written #own)
+}
+
+fn signature(aggregate: &Aggregate, command: &Command) -> TokenStream {
+    let Command {
+        ident,
+        docs: _,
+        function: _,
+        recorded: _,
+        sound,
+        generics,
+        where_clause,
+        parameters,
+        output,
+    } = command;
+    let krate = &aggregate.krate;
+    let event = &aggregate.state.event;
+    let name = names::derived(&ident.to_string(), ident.span());
+    let parameters = parameters.iter().map(|parameter| {
+        let (name, ty) = (shadow(&parameter.ident), &parameter.ty);
+        quote!(#name: #ty)
+    });
+    let answer = match &output.recorded {
+        Some(recorded) => quote!(#recorded),
+        None if !sound => quote!(()),
+        None => {
+            let ty = &output.ty;
+            quote_spanned!(output.span=> <#ty as #krate::Decision<#event>>::Recorded)
+        }
+    };
+    quote!(fn #name #generics (&mut self #(, #parameters)*) -> #answer #where_clause)
+}
+
+fn define(aggregate: &Aggregate, command: &Command) -> TokenStream {
+    let krate = &aggregate.krate;
+    let (state, ident) = (&aggregate.state.ident, &command.ident);
+    let signature = signature(aggregate, command);
+    let arguments = command.parameters.iter().map(|it| shadow(&it.ident));
+    if !command.sound {
+        return quote!(#signature { ::core::unreachable!() });
+    }
+    let record = quote_spanned!(output_span(command)=> #krate::__private::record);
+    quote! {
+        #signature {
+            let decision = #state::#ident(&self.state #(, #arguments)*);
+            #record(self, decision)
+        }
+    }
+}
+
+/// Where a command that returns something else than its aggregate's events is reported.
+fn output_span(command: &Command) -> proc_macro2::Span {
+    proc_macro2::Span::mixed_site().located_at(command.output.span)
+}
+
+/// A parameter of the recording form.
+fn shadow(ident: &proc_macro2::Ident) -> proc_macro2::Ident {
+    let mut ident = ident.clone();
+    ident.set_span(proc_macro2::Span::mixed_site().located_at(ident.span()));
+    ident
+}

@@ -1,0 +1,92 @@
+//! The enum of events, its documentation, and its stored form.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::expand::stored::{StoredVariant, VariantShape, event_data};
+use crate::expand::{docs, serde_crate};
+use crate::model::{Aggregate, Event};
+
+pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
+    let krate = &aggregate.krate;
+    let (ident, vis) = (&aggregate.state.event, &aggregate.state.vis);
+    let table = table(aggregate);
+    let serde_crate = serde_crate(krate);
+    let variants = aggregate.events.iter().map(variant);
+    let stored: Vec<StoredVariant> = aggregate.events.iter().map(stored).collect();
+    let event_data = event_data(krate, ident, &stored);
+    quote! {
+        #table
+        #[derive(
+            ::core::fmt::Debug,
+            ::core::clone::Clone,
+            ::core::cmp::PartialEq,
+            #krate::__private::serde::Serialize,
+            #krate::__private::serde::Deserialize,
+        )]
+        #serde_crate
+        #[allow(clippy::derive_partial_eq_without_eq)]
+        #vis enum #ident {
+            #(#variants,)*
+        }
+
+        #event_data
+    }
+}
+
+/// What stands in the documentation above the enum.
+fn table(aggregate: &Aggregate) -> TokenStream {
+    let state = &aggregate.state.ident;
+    let enum_ident = &aggregate.state.event;
+    let mut lines = vec![format!("What can happen to [`{state}`].")];
+    if !aggregate.events.is_empty() {
+        lines.push(String::new());
+        lines.push("| event | stored as | version | |".to_owned());
+        lines.push("|---|---|---|---|".to_owned());
+    }
+    for event in &aggregate.events {
+        let variant = &event.variant;
+        lines.push(format!(
+            "| [`{variant}`]({enum_ident}::{variant}) | `{}` | {} | {} |",
+            event.stored,
+            event.version,
+            event.docs.summary().replace('|', "\\|"),
+        ));
+    }
+    docs(lines.iter().map(String::as_str))
+}
+
+fn variant(event: &Event) -> TokenStream {
+    let (ident, written) = (&event.variant, &event.docs.tokens);
+    let stored = format!("Stored as `{}`, version {}.", event.stored, event.version);
+    let stored = if event.docs.lines.is_empty() {
+        docs([&*stored])
+    } else {
+        docs(["", &stored])
+    };
+    let fields = event.fields.iter().map(|field| {
+        let (name, ty, attrs) = (&field.parameter.ident, &field.stored, &field.attrs);
+        let doc = docs([&*format!("The event's `{name}`.")]);
+        quote!(#doc #attrs #name: #ty)
+    });
+    let fields = if event.fields.is_empty() {
+        TokenStream::new()
+    } else {
+        quote!({ #(#fields,)* })
+    };
+    quote!(#written #stored #ident #fields)
+}
+
+fn stored(event: &Event) -> StoredVariant {
+    StoredVariant {
+        ident: event.variant.clone(),
+        shape: if event.fields.is_empty() {
+            VariantShape::Unit
+        } else {
+            VariantShape::Named
+        },
+        stored: event.stored.clone(),
+        version: event.version,
+        upcasts: event.upcasts.clone(),
+    }
+}

@@ -1,0 +1,183 @@
+//! The state: the struct itself, how it folds, its streams and snapshots, and the way into tests.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::expand::{docs, serde_crate};
+use crate::model::{Aggregate, Event, State};
+use crate::names;
+
+pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
+    let Aggregate {
+        krate,
+        state:
+            State {
+                ident,
+                event,
+                vis,
+                item,
+                derives,
+                fingerprint,
+            },
+        category,
+        id: _,
+        snapshot_every,
+        events,
+        commands: _,
+    } = aggregate;
+    let derives = generated_derives(krate, derives, snapshot_every.is_some());
+    let arms = events.iter().map(|it| arm(event, it));
+    let fold = if events.is_empty() {
+        quote!(match *event {})
+    } else {
+        quote!(match event { #(#arms,)* })
+    };
+    let effects = events.iter().map(effect);
+    let snapshot = snapshot_every.map(|every| {
+        let every = i64::from(every);
+        quote! {
+            #[automatically_derived]
+            impl #krate::Snapshot for #ident {
+                const SNAPSHOT_VERSION: i32 = #fingerprint as i32;
+                const SNAPSHOT_FREQUENCY: i64 = #every;
+            }
+        }
+    });
+    let stream_docs = docs([
+        &*format!("The name of the stream of one [`{ident}`]: `{category}-{{id}}`."),
+        "",
+        "# Errors",
+        "",
+        "When the id is empty, too long, or has characters that a stream's name can't have.",
+    ]);
+    let given_docs = docs([
+        &*format!("Begins a test of a [`{ident}`] that these events have happened to."),
+        "",
+        "It goes on with `.when(|state| …)` and `.then([…])`; no database is needed.",
+    ]);
+    quote! {
+        #derives
+        #item
+
+        #[automatically_derived]
+        impl #krate::Aggregate for #ident {
+            type Event = #event;
+            fn stream_category() -> &'static str {
+                #category
+            }
+            fn apply(&mut self, event: &#event) {
+                #fold
+            }
+            fn cached(&self) -> ::core::option::Option<Self> {
+                ::core::option::Option::Some(::core::clone::Clone::clone(self))
+            }
+        }
+
+        #[allow(
+            clippy::missing_const_for_fn,
+            clippy::needless_pass_by_value,
+            clippy::ptr_arg,
+            clippy::ref_option,
+            clippy::trivially_copy_pass_by_ref,
+            clippy::unused_self
+        )]
+        impl #ident {
+            #(#effects)*
+        }
+
+        #[allow(dead_code)]
+        impl #ident {
+            #stream_docs
+            #vis fn stream(
+                id: &(impl #krate::AggregateId<Self> + ?::core::marker::Sized),
+            ) -> ::core::result::Result<#krate::StreamName, #krate::EventStoreError> {
+                #krate::__private::stream_name::<Self>(id)
+            }
+            #given_docs
+            #vis fn given(
+                events: impl ::core::iter::IntoIterator<Item = #event>,
+            ) -> #krate::testing::Given<Self> {
+                #krate::testing::given(events)
+            }
+        }
+
+        #snapshot
+    }
+}
+
+/// The derives that the user didn't write.
+fn generated_derives(krate: &TokenStream, written: &[String], serde: bool) -> TokenStream {
+    let missing = |name: &str| !written.iter().any(|derive| derive == name);
+    let mut derives = Vec::new();
+    if missing("Default") {
+        derives.push(quote!(::core::default::Default));
+    }
+    if missing("Clone") {
+        derives.push(quote!(::core::clone::Clone));
+    }
+    let mut serde_attribute = None;
+    if serde {
+        for (name, path) in [
+            ("Serialize", quote!(#krate::__private::serde::Serialize)),
+            ("Deserialize", quote!(#krate::__private::serde::Deserialize)),
+        ] {
+            if missing(name) {
+                derives.push(path);
+                serde_attribute = Some(serde_crate(krate));
+            }
+        }
+    }
+    if derives.is_empty() {
+        return TokenStream::new();
+    }
+    quote! {
+        #[derive(#(#derives),*)]
+        #serde_attribute
+    }
+}
+
+/// `Event::Opened { owner: f0 } => Self::opened(self, f0)`.
+fn arm(enum_ident: &proc_macro2::Ident, event: &Event) -> TokenStream {
+    let (ident, variant) = (&event.ident, &event.variant);
+    let mut bindings = Vec::new();
+    let mut arguments = Vec::new();
+    for (at, field) in event.fields.iter().enumerate() {
+        let name = &field.parameter.ident;
+        let local = names::local(&format!("field_{at}"));
+        bindings.push(quote!(#name: #local));
+        arguments.push(if field.by_reference {
+            quote!(#local)
+        } else {
+            quote!(::core::clone::Clone::clone(#local))
+        });
+    }
+    let pattern = if bindings.is_empty() {
+        quote!(#enum_ident::#variant)
+    } else {
+        quote!(#enum_ident::#variant { #(#bindings),* })
+    };
+    quote!(#pattern => Self::#ident(self #(, #arguments)*))
+}
+
+/// The function of an event, with its body as it was written.
+fn effect(event: &Event) -> TokenStream {
+    let Event {
+        ident,
+        variant: _,
+        docs: _,
+        attrs,
+        stored: _,
+        stored_span: _,
+        version: _,
+        upcasts: _,
+        fields,
+        body,
+    } = event;
+    let parameters = fields.iter().map(|field| &field.parameter.declared);
+    // `self` has the user's hygiene, since the body says `self`.
+    let receiver = proc_macro2::Ident::new("self", proc_macro2::Span::call_site());
+    quote! {
+        #attrs
+        fn #ident(&mut #receiver #(, #[allow(unused_variables)] #parameters)*) #body
+    }
+}

@@ -1,3 +1,0 @@
-//! From the model to tokens. Nothing here can fail.
-
-pub(crate) mod stored;

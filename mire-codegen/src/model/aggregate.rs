@@ -1,0 +1,98 @@
+//! The model of `aggregate!`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+
+use super::{Docs, Parameter};
+
+/// An aggregate.
+pub(crate) struct Aggregate {
+    /// Where the runtime is.
+    pub(crate) krate: TokenStream,
+    pub(crate) state: State,
+    pub(crate) category: String,
+    pub(crate) id: Id,
+    pub(crate) snapshot_every: Option<u32>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) commands: Vec<Command>,
+}
+
+/// The state.
+pub(crate) struct State {
+    pub(crate) ident: Ident,
+    /// The enum of its events.
+    pub(crate) event: Ident,
+    pub(crate) vis: TokenStream,
+    /// The struct or enum with its attributes, `derive`s included, but without the macro's own.
+    pub(crate) item: TokenStream,
+    /// The last names of the traits that the user derives.
+    pub(crate) derives: Vec<String>,
+    /// A hash of the declaration, to tell snapshots of other shapes apart.
+    pub(crate) fingerprint: u32,
+}
+
+/// The id type of an aggregate.
+pub(crate) enum Id {
+    /// None: any text.
+    Text,
+    /// A UUID newtype of this name, to be generated.
+    Generated(Ident),
+    /// A type of the user's own.
+    Named(TokenStream),
+}
+
+/// An event.
+pub(crate) struct Event {
+    /// The function's name.
+    pub(crate) ident: Ident,
+    /// The variant's.
+    pub(crate) variant: Ident,
+    pub(crate) docs: Docs,
+    /// Attributes for the function: lint levels.
+    pub(crate) attrs: TokenStream,
+    /// The whole stored name.
+    pub(crate) stored: String,
+    pub(crate) stored_span: Span,
+    pub(crate) version: u32,
+    /// Functions, the one that reads version 1 first.
+    pub(crate) upcasts: Vec<TokenStream>,
+    pub(crate) fields: Vec<Field>,
+    /// The braces, and what is between them.
+    pub(crate) body: TokenStream,
+}
+
+/// A field of an event.
+pub(crate) struct Field {
+    pub(crate) parameter: Parameter,
+    /// Attributes for the field of the enum: serde's.
+    pub(crate) attrs: TokenStream,
+    /// The type that is stored.
+    pub(crate) stored: TokenStream,
+    /// Whether the function takes it by reference.
+    pub(crate) by_reference: bool,
+}
+
+/// A command.
+pub(crate) struct Command {
+    pub(crate) ident: Ident,
+    pub(crate) docs: Docs,
+    /// The function as it was written.
+    pub(crate) function: TokenStream,
+    /// Whether the trait of the recording forms has it.
+    pub(crate) recorded: bool,
+    /// `false` when it has a mistake, so that its recording form can only be declared.
+    pub(crate) sound: bool,
+    /// Generic parameters, `<…>`, and the `where` clause.
+    pub(crate) generics: TokenStream,
+    pub(crate) where_clause: TokenStream,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) output: Output,
+}
+
+/// What a command returns.
+pub(crate) struct Output {
+    /// The type as it was written.
+    pub(crate) ty: TokenStream,
+    pub(crate) span: Span,
+    /// For a `Result`: the same type with `()` for the events.
+    pub(crate) recorded: Option<TokenStream>,
+}

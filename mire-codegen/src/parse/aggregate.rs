@@ -1,0 +1,514 @@
+//! `aggregate!`: from tokens to its model.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::spanned::Spanned;
+use syn::{Attribute, GenericArgument, Path, PathArguments, Type, Visibility};
+
+use super::attributes::Sorted;
+use super::functions::{self, SelfKind};
+use super::items::{Data, Function, Item, Other, items};
+use crate::attrs::Words;
+use crate::errors::Errors;
+use crate::event_data::stored_name;
+use crate::fingerprint::Fingerprint;
+use crate::keywords::Place;
+use crate::model::{Aggregate, Command, Docs, Event, Field, Id, Output, State};
+use crate::names;
+
+/// What a macro call holds.
+pub(crate) struct Parsed {
+    /// The aggregate; `None` without a struct for its state.
+    pub(crate) aggregate: Option<Aggregate>,
+    /// Items that have no place in the macro. They go out beside it, so that nothing else misses
+    /// them.
+    pub(crate) beside: TokenStream,
+}
+
+/// Reads the content of `aggregate!`.
+pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
+    let items = items(tokens, errors);
+    let mut beside = TokenStream::new();
+    let mut functions = Vec::new();
+    let mut data = Vec::new();
+    for item in items {
+        match item {
+            Item::Data(item) => data.push(item),
+            Item::Function(function) => functions.push(*function),
+            Item::Other(other) => misplaced(other, "aggregate!", &mut beside, errors),
+        }
+    }
+    let marked = |item: &Data| {
+        item.attrs()
+            .iter()
+            .any(|attr| attr.path().is_ident("aggregate"))
+    };
+    let state = data.iter().position(marked).unwrap_or(0);
+    let state = (state < data.len()).then(|| data.remove(state));
+    for extra in data {
+        errors.at(
+            extra.ident().span(),
+            format_args!(
+                "`aggregate!` declares one aggregate, and `{}` is not its state",
+                extra.ident()
+            ),
+            "put it beside the macro; an aggregate of its own goes into an `aggregate!` of its own",
+        );
+        if !marked(&extra) {
+            extra.to_tokens(&mut beside);
+        }
+    }
+    let Some(state) = state else {
+        errors.at(
+            Span::call_site(),
+            "`aggregate!` needs a struct for the aggregate's state",
+            "begin with `#[aggregate(category = \"account\")] pub struct Account { … }`",
+        );
+        return Parsed {
+            aggregate: None,
+            beside,
+        };
+    };
+    Parsed {
+        aggregate: Some(aggregate(state, functions, errors)),
+        beside,
+    }
+}
+
+/// An item that has no place in a macro: says where to put it.
+pub(super) fn misplaced(
+    other: Other,
+    macro_name: &str,
+    beside: &mut TokenStream,
+    errors: &mut Errors,
+) {
+    if other.keyword.is_empty() {
+        errors.at(
+            other.span,
+            format_args!("`{macro_name}` expects items here: a struct and functions"),
+            "remove this, or write a `fn`",
+        );
+    } else if other.tokens.is_empty() {
+        errors.at(
+            other.span,
+            format_args!(
+                "`{}` begins no item that `{macro_name}` knows",
+                other.keyword
+            ),
+            "write a `struct` or a `fn`",
+        );
+    } else {
+        errors.at(
+            other.span,
+            format_args!("`{}` has no place in `{macro_name}`", other.keyword),
+            "put it beside the macro, in the same module; the macro holds one struct and its `fn`s",
+        );
+    }
+    beside.extend(other.tokens);
+}
+
+fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> Aggregate {
+    let ident = data.ident().clone();
+    let mut attrs = Sorted::new(data.take_attrs());
+    let words = match attrs.own(&["aggregate"], "the state of an aggregate", errors) {
+        Some(attr) => Words::read(Place::Aggregate, &attr, errors),
+        None => Words::none(Place::Aggregate, ident.span()),
+    };
+    refuse_generics(&data, errors);
+    let krate = words.krate(errors);
+    let category = category(&words, &ident, errors);
+    let id = id(&words, errors);
+    let snapshot_every = words
+        .count("snapshot_every", errors)
+        .map(|(count, _)| count);
+
+    let mut fingerprint = Fingerprint::new();
+    fingerprint.tokens(data.to_token_stream());
+    let mut events = Vec::new();
+    let mut commands = Vec::new();
+    for mut function in functions {
+        let mut attrs = Sorted::new(std::mem::take(&mut function.attrs));
+        let name = format!("the function `{}`", function.sig.ident);
+        match attrs.own(&["event", "command"], &name, errors) {
+            Some(attr) if attr.path().is_ident("event") => {
+                let event = event(&category, attr, attrs, &function, errors);
+                fingerprint.text(&event.stored);
+                fingerprint.tokens(function.sig.inputs.to_token_stream());
+                fingerprint.tokens(event.body.clone());
+                events.push(event);
+            }
+            Some(attr) => {
+                Words::read(Place::Command, &attr, errors);
+                commands.push(command(data.vis(), attrs, function, errors));
+            }
+            None => errors.at(
+                function.sig.ident.span(),
+                format_args!("{name} is neither an event nor a command"),
+                format_args!(
+                    "put `#[event]` or `#[command]` on it, or move it into an `impl {ident}` beside the macro"
+                ),
+            ),
+        }
+    }
+    let event = format!("{}Event", names::text(&ident));
+    Aggregate {
+        krate,
+        state: State {
+            event: names::derived(&event, words.span),
+            vis: data.vis().to_token_stream(),
+            derives: attrs.derives(),
+            item: {
+                let Sorted {
+                    docs, lints, rest, ..
+                } = attrs;
+                let docs = docs.tokens;
+                quote!(#docs #lints #(#rest)* #data)
+            },
+            ident,
+            fingerprint: fingerprint.finish_short(),
+        },
+        category,
+        id,
+        snapshot_every,
+        events,
+        commands,
+    }
+}
+
+fn refuse_generics(data: &Data, errors: &mut Errors) {
+    let generics = match data {
+        Data::Struct(item) => &item.generics,
+        Data::Enum(item) => &item.generics,
+    };
+    if let Some(parameter) = generics.params.first() {
+        errors.at(
+            parameter.span(),
+            "an aggregate has no generic parameters: its streams hold events of one shape",
+            "write the parameter's type out",
+        );
+    }
+}
+
+fn category(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
+    let fallback = names::kebab(&names::text(ident)).replace('-', "_");
+    if words.span_of("category").is_none() {
+        errors.at(
+            words.span,
+            format_args!("the aggregate `{ident}` has no `category`"),
+            format_args!(
+                "write `#[aggregate(category = \"{fallback}\")]`; its streams are then named `{fallback}-…`"
+            ),
+        );
+        return fallback;
+    }
+    let Some(category) = words.text("category", errors) else {
+        return fallback;
+    };
+    match names::category_mistake(&category.value()) {
+        None => category.value(),
+        Some((wrong, mend)) => {
+            errors.at(category.span(), wrong, mend);
+            fallback
+        }
+    }
+}
+
+fn id(words: &Words, errors: &mut Errors) -> Id {
+    match words.path("id", errors) {
+        None => Id::Text,
+        Some(path) => match path.get_ident() {
+            Some(ident) => Id::Generated(ident.clone()),
+            None => Id::Named(path.to_token_stream()),
+        },
+    }
+}
+
+fn event(
+    category: &str,
+    attr: Attribute,
+    mut attrs: Sorted,
+    function: &Function,
+    errors: &mut Errors,
+) -> Event {
+    let sig = &function.sig;
+    let what = format!("the event `{}`", sig.ident);
+    attrs.refuse_rest("an event", errors);
+    let words = Words::read(Place::Event, &attr, errors);
+    let given = words.text("name", errors);
+    let name = stored_name(&sig.ident, given.as_ref(), errors);
+    let (version, upcasts) = versions(&words, &sig.ident, errors);
+    let fields = functions::parameters(function, errors)
+        .into_iter()
+        .filter_map(|(parameter, typed)| {
+            let mut attrs = Sorted::new(typed.attrs.clone());
+            let _ = attrs.own(&[], "a field of an event", errors);
+            let (stored, by_reference) = functions::owned(&typed.ty, errors)?;
+            let (docs, rest) = (attrs.docs.tokens, attrs.rest);
+            Some(Field {
+                parameter,
+                attrs: quote!(#docs #(#rest)*),
+                stored,
+                by_reference,
+            })
+        })
+        .collect();
+    let sound = check_event(function, &what, errors);
+    let body = match &function.body {
+        Some(body) if sound => body.clone(),
+        _ => quote!({}),
+    };
+    Event {
+        ident: sig.ident.clone(),
+        variant: variant(&sig.ident, errors),
+        docs: attrs.docs,
+        attrs: attrs.lints,
+        stored: format!("{category}.{name}"),
+        stored_span: given.map_or(sig.ident.span(), |given| given.span()),
+        version,
+        upcasts,
+        fields,
+        body,
+    }
+}
+
+fn variant(ident: &Ident, errors: &mut Errors) -> Ident {
+    let name = names::pascal(&names::text(ident));
+    if names::is_identifier(&name) {
+        return Ident::new(&name, ident.span());
+    }
+    errors.at(
+        ident.span(),
+        format_args!("the event `{ident}` would be the variant `{name}`, which Rust doesn't allow"),
+        "rename the function",
+    );
+    Ident::new(&format!("{name}Event"), ident.span())
+}
+
+/// Refuses what an event can't be; answers whether its body may go out as it stands.
+fn check_event(function: &Function, what: &str, errors: &mut Errors) -> bool {
+    let sig = &function.sig;
+    let mut sound = functions::refuse_qualifiers(sig, what, errors);
+    if let Some(token) = &sig.constness {
+        errors.at(
+            token.span,
+            format_args!("{what} can't be `const`"),
+            "remove `const`",
+        );
+    }
+    if let Some(token) = &sig.asyncness {
+        errors.at(
+            token.span,
+            format_args!("{what} can't be `async`: applying it only changes the state"),
+            "remove `async`; what has to wait belongs in a command's caller or in a projection",
+        );
+        sound = false;
+    }
+    sound &= functions::refuse_generics(
+        sig,
+        what,
+        "an event is stored, so each field has one type: write it out",
+        errors,
+    );
+    let (receiver, span) = functions::receiver(sig);
+    if receiver != SelfKind::Mutable {
+        errors.at(
+            span,
+            format_args!("{what} takes no `&mut self`: an event is its effect on the state"),
+            "make `&mut self` the first parameter",
+        );
+        sound &= receiver == SelfKind::Shared;
+    }
+    if let Some(output) = functions::return_type(sig) {
+        errors.at(
+            output.span(),
+            format_args!("{what} returns something, but it has happened and can't fail or answer"),
+            "remove the return type; what may refuse is a `#[command]`",
+        );
+        sound = false;
+    }
+    if !matches!(function.vis, Visibility::Inherited) {
+        errors.at(
+            function.vis.span(),
+            format_args!("{what} is applied by the store alone"),
+            "remove the visibility; its variant in the enum of events is visible as the state is",
+        );
+    }
+    if function.body.is_none() {
+        errors.at(
+            sig.ident.span(),
+            format_args!("{what} has no body"),
+            "write what it does to the state, or `{}` for nothing",
+        );
+    }
+    sound
+}
+
+/// The version of an event, and what reads the older ones.
+fn versions(words: &Words, ident: &Ident, errors: &mut Errors) -> (u32, Vec<TokenStream>) {
+    let upcasts: Vec<Path> = words.paths_of("upcast", errors);
+    let written = words.span_of("version");
+    let (version, span) = words
+        .count("version", errors)
+        .unwrap_or((1, written.unwrap_or(ident.span())));
+    let older = version as usize - 1;
+    if upcasts.len() < older && !(upcasts.is_empty() && words.span_of("upcast").is_some()) {
+        let hole = upcasts.len() + 1;
+        let (wrong, mend) = if upcasts.is_empty() {
+            let all: Vec<String> = (1..=older.min(4))
+                .map(|v| format!("{ident}_v{v}"))
+                .collect();
+            (
+                format!("the event `{ident}` is at version {version}, but nothing reads version 1"),
+                format!(
+                    "add `upcast({})`, each a `fn(serde_json::Value) -> Result<serde_json::Value, _>` \
+                     that turns its version's payload into the next one's",
+                    all.join(", ")
+                ),
+            )
+        } else {
+            (
+                format!(
+                    "the upcasts of `{ident}` have a hole: nothing turns version {hole} into version {}",
+                    hole + 1
+                ),
+                format!(
+                    "`upcast` names one function per older version, oldest first; version {version} needs {older}"
+                ),
+            )
+        };
+        errors.at(span, wrong, mend);
+    }
+    for (from, extra) in (1..).zip(&upcasts).skip(older) {
+        errors.at(
+            extra.span(),
+            format_args!(
+                "`{}` would read version {from} of `{ident}`, which is not older than version {version}",
+                extra.to_token_stream()
+            ),
+            if written.is_some() {
+                format!("raise it to `version = {}`, or remove the upcast", from + 1)
+            } else {
+                format!("add `version = {}`, or remove the upcast", from + 1)
+            },
+        );
+    }
+    let upcasts = upcasts.iter().take(older).map(ToTokens::to_token_stream);
+    (version, upcasts.collect())
+}
+
+fn command(state: &Visibility, attrs: Sorted, function: Function, errors: &mut Errors) -> Command {
+    let sig = &function.sig;
+    let what = format!("the command `{}`", sig.ident);
+    let mut sound = functions::refuse_qualifiers(sig, &what, errors);
+    if let Some(token) = &sig.asyncness {
+        errors.at(
+            token.span,
+            format_args!("{what} can't be `async`: it decides on the state alone"),
+            "remove `async`; fetch what it needs before, and pass it in",
+        );
+        sound = false;
+    }
+    let (receiver, span) = functions::receiver(sig);
+    if receiver != SelfKind::Shared {
+        let mend = if receiver == SelfKind::Mutable {
+            "take `&self`; the change belongs in an `#[event]`, which the command returns"
+        } else {
+            "make `&self` the first parameter"
+        };
+        errors.at(
+            span,
+            format_args!("{what} decides on the state and doesn't change it, so it takes `&self`"),
+            mend,
+        );
+        sound = false;
+    }
+    let parameters = functions::parameters(&function, errors);
+    let output = match functions::return_type(sig) {
+        Some(ty) => output(ty),
+        None => {
+            errors.at(
+                sig.ident.span(),
+                format_args!("{what} returns no event"),
+                "return the event that it makes happen: one, an `Option`, a `Vec` or an array, or a `Result` of these",
+            );
+            sound = false;
+            Output {
+                ty: quote!(()),
+                span: sig.ident.span(),
+                recorded: Some(quote!(())),
+            }
+        }
+    };
+    if function.body.is_none() {
+        errors.at(
+            sig.ident.span(),
+            format_args!("{what} has no body"),
+            "write how it decides",
+        );
+    }
+    let written = |vis: &Visibility| vis.to_token_stream().to_string();
+    let recorded =
+        matches!(function.vis, Visibility::Public(_)) || written(&function.vis) == written(state);
+    let (impl_generics, where_clause) = (&sig.generics, &sig.generics.where_clause);
+    let params = &impl_generics.params;
+    let generics = if params.is_empty() {
+        TokenStream::new()
+    } else {
+        quote!(<#params>)
+    };
+    Command {
+        ident: sig.ident.clone(),
+        recorded,
+        sound,
+        generics,
+        where_clause: where_clause.to_token_stream(),
+        parameters: parameters
+            .into_iter()
+            .map(|(parameter, _)| parameter)
+            .collect(),
+        output,
+        function: written_out(&attrs, &function),
+        docs: attrs.docs,
+    }
+}
+
+/// A command as it was written.
+fn written_out(attrs: &Sorted, function: &Function) -> TokenStream {
+    let Sorted {
+        docs: Docs { tokens: docs, .. },
+        lints,
+        rest,
+        ..
+    } = attrs;
+    let Function { vis, sig, body, .. } = function;
+    let body = body
+        .clone()
+        .unwrap_or_else(|| quote!({ ::core::unreachable!() }));
+    quote!(#docs #lints #(#rest)* #vis #sig #body)
+}
+
+/// A command's return type. In a `Result`, the events are the first type argument.
+fn output(ty: &Type) -> Output {
+    Output {
+        ty: ty.to_token_stream(),
+        span: ty.span(),
+        recorded: recorded(ty),
+    }
+}
+
+fn recorded(ty: &Type) -> Option<TokenStream> {
+    let Type::Path(path) = ty else {
+        return None;
+    };
+    let mut path = path.clone();
+    let last = path.path.segments.last_mut()?;
+    if last.ident != "Result" {
+        return None;
+    }
+    let PathArguments::AngleBracketed(arguments) = &mut last.arguments else {
+        return None;
+    };
+    let first = arguments.args.first_mut()?;
+    *first = GenericArgument::Type(syn::parse_quote!(()));
+    Some(path.to_token_stream())
+}

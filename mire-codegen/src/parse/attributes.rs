@@ -1,0 +1,138 @@
+//! Sorts the attributes of an item: the macro's own, documentation, derives, and what passes
+//! through.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{Attribute, Expr, ExprLit, Lit, Meta};
+
+use crate::errors::Errors;
+use crate::model::Docs;
+
+/// The attributes that belong to the macros.
+const OWN: [&str; 9] = [
+    "aggregate",
+    "event",
+    "command",
+    "projection",
+    "on",
+    "ignores",
+    "key",
+    "index",
+    "json",
+];
+
+/// Lint levels.
+const LINTS: [&str; 5] = ["allow", "expect", "warn", "deny", "forbid"];
+
+/// The attributes of an item, sorted.
+#[derive(Default)]
+pub(crate) struct Sorted {
+    pub(crate) own: Vec<Attribute>,
+    pub(crate) docs: Docs,
+    pub(crate) lints: TokenStream,
+    /// All others, `derive` among them.
+    pub(crate) rest: Vec<Attribute>,
+}
+
+impl Sorted {
+    pub(crate) fn new(attrs: Vec<Attribute>) -> Self {
+        let mut sorted = Self::default();
+        for attr in attrs {
+            let path = attr.path();
+            if OWN.iter().any(|own| path.is_ident(own)) {
+                sorted.own.push(attr);
+            } else if path.is_ident("doc") {
+                attr.to_tokens(&mut sorted.docs.tokens);
+                sorted.docs.lines.extend(doc_lines(&attr));
+            } else if LINTS.iter().any(|lint| path.is_ident(lint)) {
+                attr.to_tokens(&mut sorted.lints);
+            } else {
+                sorted.rest.push(attr);
+            }
+        }
+        sorted
+    }
+
+    /// The macro's own attribute of one of these names. Others of its own, and a second one, are
+    /// mistakes.
+    pub(crate) fn own(
+        &mut self,
+        names: &[&str],
+        on: &str,
+        errors: &mut Errors,
+    ) -> Option<Attribute> {
+        let mut found: Option<Attribute> = None;
+        for attr in std::mem::take(&mut self.own) {
+            let name = attr.path().to_token_stream().to_string();
+            if !names.iter().any(|known| *known == name) {
+                errors.at(
+                    syn::spanned::Spanned::span(attr.path()),
+                    format_args!("`#[{name}]` has no place on {on}"),
+                    "remove it",
+                );
+            } else if let Some(first) = &found {
+                let first = first.path().to_token_stream().to_string();
+                let wrong = if first == name {
+                    format!("`#[{name}]` is given twice")
+                } else {
+                    format!("{on} can't be both `#[{first}]` and `#[{name}]`")
+                };
+                errors.at(
+                    syn::spanned::Spanned::span(attr.path()),
+                    wrong,
+                    "remove one of them",
+                );
+            } else {
+                found = Some(attr);
+            }
+        }
+        found
+    }
+
+    /// Attributes that don't belong there are mistakes.
+    pub(crate) fn refuse_rest(&mut self, on: &str, errors: &mut Errors) {
+        for attr in std::mem::take(&mut self.rest) {
+            let name = attr.path().to_token_stream().to_string();
+            errors.at(
+                syn::spanned::Spanned::span(attr.path()),
+                format_args!("`#[{name}]` has no place on {on}"),
+                "remove it; doc comments and lint levels such as `#[allow(…)]` may stand there",
+            );
+        }
+    }
+
+    /// The last names of the traits in `#[derive(…)]`.
+    pub(crate) fn derives(&self) -> Vec<String> {
+        let derives = self
+            .rest
+            .iter()
+            .filter(|attr| attr.path().is_ident("derive"));
+        let mut names = Vec::new();
+        for derive in derives {
+            // What can't be read is for rustc to report.
+            let _ = derive.parse_nested_meta(|meta| {
+                names.extend(meta.path.segments.last().map(|last| last.ident.to_string()));
+                Ok(())
+            });
+        }
+        names
+    }
+}
+
+fn doc_lines(attr: &Attribute) -> Vec<String> {
+    let Meta::NameValue(pair) = &attr.meta else {
+        return Vec::new();
+    };
+    let Expr::Lit(ExprLit {
+        lit: Lit::Str(text),
+        ..
+    }) = &pair.value
+    else {
+        return Vec::new();
+    };
+    let text = text.value();
+    if text.is_empty() {
+        return vec![String::new()];
+    }
+    text.lines().map(str::to_owned).collect()
+}

@@ -1,0 +1,21 @@
+//! Which row of a table a stream belongs to.
+
+use crate::event::EventData;
+use crate::upcast::DecodeError;
+
+/// A key that the id in a stream's name gives, for streams that hold events of type `E`.
+#[diagnostic::on_unimplemented(
+    message = "the key `{Self}` can't be derived from the stream of a `{E}`",
+    label = "not the id type of the aggregate that has these events",
+    note = "make the key the aggregate's own id type or a `String`, or name a field of the event: `#[on(…, key(field))]`"
+)]
+pub trait StreamKey<E: EventData>: Sized {
+    /// The key in `id`, the half of the stream's name behind the category.
+    fn from_id(id: &str) -> Result<Self, DecodeError>;
+}
+
+impl<E: EventData> StreamKey<E> for String {
+    fn from_id(id: &str) -> Result<Self, DecodeError> {
+        Ok(id.to_owned())
+    }
+}
