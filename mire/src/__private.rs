@@ -8,7 +8,6 @@ pub use events::{EventDef, EventSet, decode_event, decode_struct, encode_event};
 pub use keys::StreamKey;
 pub use {serde, serde_json, uuid};
 
-pub use crate::aggregate::stream_name;
 pub use crate::upcast::Upcast;
 
 use crate::aggregate::{Aggregate, AggregateRoot};

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
 
 use crate::command::Command;
 use crate::error::EventStoreError;
@@ -95,6 +97,64 @@ pub fn stream_name<A: Aggregate>(
     id: &(impl AggregateId<A> + ?Sized),
 ) -> Result<StreamName, EventStoreError> {
     StreamName::new(A::stream_category(), &id.id_text())
+}
+
+/// The name of an aggregate's stream, which knows whose events the stream holds. Generated aggregates
+/// answer it from `Account::stream(&id)`.
+pub struct AggregateStream<A> {
+    name: StreamName,
+    aggregate: PhantomData<fn() -> A>,
+}
+
+impl<A: Aggregate> AggregateStream<A> {
+    /// The stream of the aggregate with this id.
+    ///
+    /// # Errors
+    ///
+    /// [`EventStoreError::InvalidStreamName`], as [`StreamName::new`].
+    pub fn of(id: &(impl AggregateId<A> + ?Sized)) -> Result<Self, EventStoreError> {
+        Ok(Self {
+            name: stream_name::<A>(id)?,
+            aggregate: PhantomData,
+        })
+    }
+}
+
+impl<A> Deref for AggregateStream<A> {
+    type Target = StreamName;
+
+    fn deref(&self) -> &StreamName {
+        &self.name
+    }
+}
+
+impl<A> From<AggregateStream<A>> for StreamName {
+    fn from(stream: AggregateStream<A>) -> Self {
+        stream.name
+    }
+}
+
+impl<A> Clone for AggregateStream<A> {
+    fn clone(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            aggregate: PhantomData,
+        }
+    }
+}
+
+impl<A> fmt::Debug for AggregateStream<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AggregateStream")
+            .field(&self.name.as_str())
+            .finish()
+    }
+}
+
+impl<A> fmt::Display for AggregateStream<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)
+    }
 }
 
 /// An aggregate in memory: its state, the version up to which it is stored, and the events that

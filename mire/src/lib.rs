@@ -17,7 +17,7 @@ mod stream;
 pub mod testing;
 mod upcast;
 
-pub use aggregate::{Aggregate, AggregateId, AggregateRoot};
+pub use aggregate::{Aggregate, AggregateId, AggregateRoot, AggregateStream};
 pub use backend::{Backend, HeldBy, SafeHead};
 pub use command::{Command, CommandError, Decision, IntoEvents};
 pub use error::{DbErrorKind, EventStoreError};

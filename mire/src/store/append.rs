@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::EventStore;
-use crate::aggregate::{Aggregate, AggregateRoot};
+use crate::aggregate::{Aggregate, AggregateRoot, AggregateStream};
 use crate::backend::{AppendMode, AppendOutcome, Backend, NewAppend, NewEvent};
 use crate::error::EventStoreError;
 use crate::event::{Event, EventData};
@@ -228,6 +228,26 @@ impl<DB: Backend> EventStore<DB> {
     ) -> Result<i64, EventStoreError> {
         let append = self.append_of(stream_id, category, expected, events)?;
         Ok(self.commit_one(append).await?.version)
+    }
+
+    /// [`append`](Self::append), to a stream that knows whose events it holds: the compiler refuses
+    /// another aggregate's.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`append`](Self::append).
+    pub async fn append_to<A: Aggregate>(
+        &self,
+        stream: &AggregateStream<A>,
+        expected: ExpectedVersion,
+        events: &[Event<A::Event>],
+    ) -> Result<i64, EventStoreError> {
+        self.append(stream.as_str(), stream.category(), expected, events)
+            .await
     }
 
     /// Appends to one or several streams, all or nothing, and answers what each did, in order. A

@@ -19,7 +19,7 @@ use super::EventStore;
 use super::fold::Folded;
 use crate::aggregate::{Aggregate, AggregateId, stream_name};
 use crate::backend::Backend;
-use crate::command::{Command, CommandError, IntoEvents};
+use crate::command::{Command, CommandError, Decision};
 use crate::error::EventStoreError;
 use crate::event::EventMetadata;
 use crate::stream::{ExpectedVersion, StreamName};
@@ -108,7 +108,8 @@ impl<DB: Backend> EventStore<DB> {
     /// # }
     /// ```
     ///
-    /// `decide` may be called several times, with newer states; it should only decide.
+    /// It answers events, or a `Result` of events and a refusal; see [`Decision`] for the forms. It
+    /// may be called several times, with newer states; it should only decide.
     ///
     /// # Errors
     ///
@@ -119,15 +120,15 @@ impl<DB: Backend> EventStore<DB> {
     /// # Cancel safety
     ///
     /// When the future is dropped, the events may or may not be written.
-    pub async fn execute<A, F, V, E>(
+    pub async fn execute<A, F, D>(
         &self,
         id: impl AggregateId<A>,
         decide: F,
-    ) -> Result<Executed, CommandError<E>>
+    ) -> Result<Executed, CommandError<D::Rejection>>
     where
         A: Aggregate,
-        F: FnMut(&A) -> Result<V, E>,
-        V: IntoEvents<A::Event>,
+        F: FnMut(&A) -> D,
+        D: Decision<A::Event>,
     {
         self.execute_with(id, EventMetadata::default(), decide)
             .await
@@ -142,16 +143,16 @@ impl<DB: Backend> EventStore<DB> {
     /// # Cancel safety
     ///
     /// When the future is dropped, the events may or may not be written.
-    pub async fn execute_with<A, F, V, E>(
+    pub async fn execute_with<A, F, D>(
         &self,
         id: impl AggregateId<A>,
         metadata: EventMetadata,
         mut decide: F,
-    ) -> Result<Executed, CommandError<E>>
+    ) -> Result<Executed, CommandError<D::Rejection>>
     where
         A: Aggregate,
-        F: FnMut(&A) -> Result<V, E>,
-        V: IntoEvents<A::Event>,
+        F: FnMut(&A) -> D,
+        D: Decision<A::Event>,
     {
         let stream = stream_name::<A>(&id)?;
         let metadata = Value::from(metadata);
@@ -165,8 +166,8 @@ impl<DB: Backend> EventStore<DB> {
             None => self.newest(&stream, Folded::default()).await?,
         };
         loop {
-            let events = match decide(&folded.state) {
-                Ok(events) => events.into_events(),
+            let events = match decide(&folded.state).into_result() {
+                Ok(events) => events,
                 Err(_) if !verified => {
                     folded = self.newest(&stream, folded).await?;
                     verified = true;

@@ -90,8 +90,8 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
             #stream_docs
             #vis fn stream(
                 id: &(impl #krate::AggregateId<Self> + ?::core::marker::Sized),
-            ) -> ::core::result::Result<#krate::StreamName, #krate::EventStoreError> {
-                #krate::__private::stream_name::<Self>(id)
+            ) -> ::core::result::Result<#krate::AggregateStream<Self>, #krate::EventStoreError> {
+                #krate::AggregateStream::of(id)
             }
             #given_docs
             #vis fn given(
