@@ -7,7 +7,7 @@ use mire::{AggregateRoot, Append, Event, EventStoreError, ExpectedVersion, Strea
 
 #[tokio::test]
 async fn what_was_saved_is_loaded() {
-    let store = store().await;
+    let (store, _database) = store().await;
     let mut root = AggregateRoot::<Account>::new("ann");
     root.record(AccountEvent::Opened {
         owner: "ann".into(),
@@ -37,7 +37,7 @@ async fn what_was_saved_is_loaded() {
 
 #[tokio::test]
 async fn a_conflict_names_all_three_and_keeps_the_pending_events() {
-    let store = store().await;
+    let (store, _database) = store().await;
     let mut first = AggregateRoot::<Account>::new("ann");
     let mut second = AggregateRoot::<Account>::new("ann");
     first.record_many([deposited(1), deposited(2)]);
@@ -72,7 +72,7 @@ async fn a_conflict_names_all_three_and_keeps_the_pending_events() {
 
 #[tokio::test]
 async fn racing_saves_of_one_stream_leave_versions_without_holes() {
-    let store = store().await;
+    let (store, _database) = store().await;
     let tasks: Vec<_> = (0..16)
         .map(|_| {
             let store = store.clone();
@@ -110,7 +110,7 @@ async fn racing_saves_of_one_stream_leave_versions_without_holes() {
 
 #[tokio::test]
 async fn execute_decides_until_it_is_saved() {
-    let store = store().await;
+    let (store, _database) = store().await;
     let tasks: Vec<_> = (0..16)
         .map(|_| {
             let store = store.clone();
@@ -140,7 +140,7 @@ async fn execute_decides_until_it_is_saved() {
 
 #[tokio::test]
 async fn an_idempotency_key_writes_once() {
-    let store = store().await;
+    let (store, _database) = store().await;
     let append = || {
         Append::new("account-ann", ExpectedVersion::Any)
             .unwrap()
@@ -167,7 +167,7 @@ async fn an_idempotency_key_writes_once() {
 
 #[tokio::test]
 async fn several_streams_are_written_all_or_nothing() {
-    let store = store().await;
+    let (store, _database) = store().await;
     let append = |stream: &str, expected| {
         Append::new(stream, expected)
             .unwrap()
@@ -203,7 +203,7 @@ async fn several_streams_are_written_all_or_nothing() {
 
 #[tokio::test]
 async fn a_scope_commits_streams_and_sql_together() {
-    let store = store().await;
+    let (store, _database) = store().await;
     sqlx::raw_sql("CREATE TABLE audit (note text)")
         .execute(store.pool())
         .await

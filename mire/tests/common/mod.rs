@@ -3,8 +3,9 @@
 #![allow(dead_code)]
 
 use mire::{Aggregate, EventData, EventStore};
+use mire_testkit::TestDatabase;
 use serde::{Deserialize, Serialize};
-use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, EventData)]
 #[mire(entity = "account")]
@@ -44,27 +45,37 @@ pub fn deposited(amount: i64) -> AccountEvent {
     AccountEvent::Deposited { amount }
 }
 
-/// A migrated store in a database of its own.
-pub async fn store() -> EventStore {
-    let store = EventStore::new(pool().await);
-    store.migrate().await.expect("migrate");
-    store
+/// A migrated store in a database of its own, which lasts as long as the second part.
+pub async fn store() -> (EventStore, TestDatabase) {
+    store_with(8).await
 }
 
-/// A pool on a new, empty database.
-pub async fn pool() -> PgPool {
-    let url = std::env::var("DATABASE_URL").expect("run the tests with `cargo xtask test`");
-    let admin = PgPool::connect(&url).await.expect("connect");
-    let name = format!("mire_test_{}", uuid::Uuid::new_v4().simple());
-    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))
-        .execute(&admin)
+/// [`store`], with a pool of this many connections.
+pub async fn store_with(connections: u32) -> (EventStore, TestDatabase) {
+    let database = mire_testkit::test_database().await;
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .connect(database.url())
         .await
-        .expect("create a database");
-    admin.close().await;
-    let options: sqlx::postgres::PgConnectOptions = url.parse().expect("DATABASE_URL");
-    PgPoolOptions::new()
-        .max_connections(8)
-        .connect_with(options.database(&name))
-        .await
-        .expect("connect to the new database")
+        .expect("connect");
+    let store = EventStore::new(pool);
+    store.migrate().await.expect("migrate");
+    (store, database)
+}
+
+/// Numbers that look random and are the same in every run.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    /// A number below `sides`.
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
 }
