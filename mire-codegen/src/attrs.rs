@@ -15,8 +15,6 @@ use crate::keywords::{Place, list, nearest, words_of};
 pub(crate) struct Words {
     place: Place,
     metas: Vec<(&'static str, Meta)>,
-    /// Paths with `::`, which only `#[on(…)]` takes: what it handles.
-    pub(crate) paths: Vec<Path>,
     /// The attribute's name, to report what is missing.
     pub(crate) span: Span,
 }
@@ -27,7 +25,6 @@ impl Words {
         let mut words = Self {
             place,
             metas: Vec::new(),
-            paths: Vec::new(),
             span: attr.path().span(),
         };
         let metas = match &attr.meta {
@@ -66,19 +63,12 @@ impl Words {
         Self {
             place,
             metas: Vec::new(),
-            paths: Vec::new(),
             span,
         }
     }
 
     fn add(&mut self, meta: Meta, errors: &mut Errors) {
         let path = meta.path();
-        if let (Place::On, Meta::Path(path)) = (self.place, &meta)
-            && (path.segments.len() > 1 || starts_upper(path))
-        {
-            self.paths.push(path.clone());
-            return;
-        }
         let Some(word) = words_of(self.place).find(|word| path.is_ident(word.name)) else {
             let written = path.to_token_stream().to_string();
             let mend = match nearest(&written, words_of(self.place).map(|word| word.name)) {
@@ -112,10 +102,10 @@ impl Words {
 
     fn forms(&self) -> String {
         let forms = list(words_of(self.place).map(|word| word.form));
-        match (self.place, forms.is_empty()) {
-            (Place::On, _) => format!("an event, such as `AccountEvent::Opened`, {forms}"),
-            (_, true) => "no words".to_owned(),
-            (_, false) => forms,
+        if forms.is_empty() {
+            "no words".to_owned()
+        } else {
+            forms
         }
     }
 
@@ -152,7 +142,7 @@ impl Words {
         };
         errors.at(
             span,
-            format_args!("`{name}` has another form"),
+            format_args!("`{name}` is not written like this"),
             format_args!("write it as in `{form}`"),
         );
     }
@@ -212,19 +202,6 @@ impl Words {
         }
     }
 
-    /// `word`, alone.
-    #[allow(dead_code)]
-    pub(crate) fn flag(&self, name: &str, errors: &mut Errors) -> bool {
-        match self.meta(name) {
-            None => false,
-            Some(Meta::Path(_)) => true,
-            Some(meta) => {
-                self.wrong_form(name, meta, errors);
-                false
-            }
-        }
-    }
-
     /// `crate(path)`: where the runtime is. `::mire` if not given.
     pub(crate) fn krate(&self, errors: &mut Errors) -> proc_macro2::TokenStream {
         match self.path("crate", errors) {
@@ -232,10 +209,4 @@ impl Words {
             None => quote::quote!(::mire),
         }
     }
-}
-
-fn starts_upper(path: &Path) -> bool {
-    path.segments
-        .first()
-        .is_some_and(|segment| segment.ident.to_string().starts_with(char::is_uppercase))
 }

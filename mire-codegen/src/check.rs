@@ -1,14 +1,16 @@
 //! Mistakes across items, found on the model.
 
+use proc_macro2::Ident;
+
 use crate::errors::Errors;
-use crate::model::Aggregate;
+use crate::model::{Aggregate, Command, Event};
 
 /// The functions that `aggregate!` generates on the state.
 const GENERATED: [&str; 2] = ["given", "stream"];
 
 /// Checks an aggregate, and takes out what would only make rustc repeat a mistake.
 pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
-    let mut events: Vec<crate::model::Event> = Vec::new();
+    let mut events: Vec<Event> = Vec::new();
     for event in std::mem::take(&mut aggregate.events) {
         let twin = events.iter().find(|twin| twin.variant == event.variant);
         if twin.is_some() {
@@ -33,7 +35,7 @@ pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
             );
             // Its variant stays, so that what uses it is not reported as well.
             let stored = format!("{}-{}", event.stored, events.len());
-            events.push(crate::model::Event { stored, ..event });
+            events.push(Event { stored, ..event });
             continue;
         }
         generated_twin(&event.ident, errors);
@@ -41,7 +43,7 @@ pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
     }
     aggregate.events = events;
 
-    let mut commands: Vec<crate::model::Command> = Vec::new();
+    let mut commands: Vec<Command> = Vec::new();
     for command in std::mem::take(&mut aggregate.commands) {
         let is_event = aggregate
             .events
@@ -62,7 +64,7 @@ pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
     aggregate.commands = commands;
 }
 
-fn generated_twin(ident: &proc_macro2::Ident, errors: &mut Errors) {
+fn generated_twin(ident: &Ident, errors: &mut Errors) {
     if GENERATED.iter().any(|name| ident == name) {
         errors.at(
             ident.span(),

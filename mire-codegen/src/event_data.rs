@@ -62,7 +62,7 @@ fn for_enum(input: &DeriveInput, data: &DataEnum, errors: &mut Errors) -> TokenS
         );
         let renamed = words.text("rename", errors);
         let name = stored_name(&variant.ident, renamed.as_ref(), errors);
-        let stored = format!("{entity}.{name}");
+        let mut stored = format!("{entity}.{name}");
         let span = renamed.as_ref().map_or(variant.ident.span(), Spanned::span);
         if let Some(twin) = variants.iter().find(|twin| twin.stored == stored) {
             errors.at(
@@ -73,7 +73,8 @@ fn for_enum(input: &DeriveInput, data: &DataEnum, errors: &mut Errors) -> TokenS
                 ),
                 "give one of them another stored name with `#[mire(rename = \"…\")]`",
             );
-            continue;
+            // It stays, so that rustc doesn't miss it.
+            stored = format!("{stored}-{}", variants.len());
         }
         variants.push(StoredVariant {
             ident: variant.ident.clone(),

@@ -46,13 +46,8 @@ impl Fingerprint {
         }
     }
 
-    #[allow(dead_code)]
-    pub(crate) fn finish(self) -> u64 {
-        self.0
-    }
-
     /// 31 bits, never negative as an `i32`.
-    pub(crate) fn finish_short(self) -> u32 {
+    pub(crate) fn finish(self) -> u32 {
         let folded = self.0 ^ (self.0 >> 32);
         u32::try_from(folded & 0x7fff_ffff).unwrap_or_default()
     }
@@ -71,7 +66,7 @@ fn is_doc(token: &TokenTree) -> bool {
 mod tests {
     use super::*;
 
-    fn of(source: &str) -> u64 {
+    fn of(source: &str) -> u32 {
         let mut fingerprint = Fingerprint::new();
         fingerprint.tokens(source.parse().unwrap());
         fingerprint.finish()

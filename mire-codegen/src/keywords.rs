@@ -11,10 +11,6 @@ pub enum Place {
     Event,
     /// `#[command]` on a `fn` of an aggregate.
     Command,
-    /// `#[projection(…)]` on the struct of a projection.
-    Projection,
-    /// `#[on(…)]` on a `fn` of a projection.
-    On,
     /// `#[mire(…)]` beside `#[derive(EventData)]`, on an enum.
     EventEnum,
     /// `#[mire(…)]` beside `#[derive(EventData)]`, on a struct.
@@ -31,8 +27,6 @@ impl Place {
             Self::Aggregate => "aggregate",
             Self::Event => "event",
             Self::Command => "command",
-            Self::Projection => "projection",
-            Self::On => "on",
             Self::EventEnum | Self::EventStruct | Self::EventVariant => "mire",
         }
     }
@@ -102,32 +96,6 @@ pub static WORDS: &[Word] = &[
         "upcast(withdrawn_v1)",
         "one function per older version, oldest first; each turns its version's payload into the next one's",
     ),
-    word(
-        Place::Projection,
-        "subscription",
-        "subscription = \"balances\"",
-        "the name under which progress is kept",
-    ),
-    word(
-        Place::Projection,
-        "reads",
-        "reads(AccountEvent)",
-        "the event enums that it reads",
-    ),
-    word(
-        Place::Projection,
-        "table",
-        "table = \"balances\"",
-        "the table's name, when it isn't to be the subscription's",
-    ),
-    word(Place::Projection, "crate", CRATE_FORM, CRATE_HELP),
-    word(
-        Place::On,
-        "key",
-        "key(customer)",
-        "the field of the event that names the row",
-    ),
-    word(Place::On, "delete", "delete", "removes the row"),
     word(
         Place::EventEnum,
         "entity",

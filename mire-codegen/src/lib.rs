@@ -1,4 +1,15 @@
 //! What the macros of mire write, as an ordinary library.
+//!
+//! The way through it: tokens are *parsed* into a model, the model is *checked* as a whole, and
+//! what is left is *expanded*. Mistakes are collected on the way and reported all at once, each on
+//! its own tokens, beside the items that could be made out. Expansion is a pure function of its
+//! tokens: no files, no network, no clock, no statics.
+//!
+//! # Snapshot tests of your own domain
+//!
+//! Stored names, versions and fields are a contract with a log that lives for years. A snapshot of
+//! [`calls`] over your own source makes each change of it visible in a review; see the example
+//! `snapshot_your_domain`.
 
 mod attrs;
 mod check;
@@ -9,8 +20,10 @@ mod fingerprint;
 pub mod keywords;
 mod model;
 mod names;
+mod outline;
 mod parse;
 mod pretty;
+mod source;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -18,6 +31,7 @@ use quote::quote;
 use crate::errors::Errors;
 
 pub use crate::pretty::pretty;
+pub use crate::source::{Call, calls};
 
 /// What `aggregate!` writes for its content.
 ///
@@ -33,6 +47,16 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
     });
     let (beside, errors) = (parsed.beside, errors.into_tokens());
     quote!(#errors #items #beside)
+}
+
+/// The content of `aggregate!` at a glance: its stored names, versions, fields and commands, a line
+/// each. `None` when there is no state in it. Mistakes are left to [`aggregate`].
+#[must_use]
+pub fn aggregate_outline(input: TokenStream) -> Option<String> {
+    let mut errors = Errors::default();
+    let mut aggregate = parse::aggregate::parse(input, &mut errors).aggregate?;
+    check::aggregate(&mut aggregate, &mut errors);
+    Some(outline::aggregate(&aggregate))
 }
 
 /// What `#[derive(EventData)]` writes for an item.

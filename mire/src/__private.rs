@@ -11,9 +11,19 @@ pub use {serde, serde_json, uuid};
 pub use crate::upcast::Upcast;
 
 use crate::aggregate::{Aggregate, AggregateRoot};
-use crate::command::Decision;
+use crate::command::{Decision, IntoEvents};
 
-/// Records what a command decided: the recording form of every generated command.
+/// Records what a command decided, when it returns a `Result`. No associated type stands in the
+/// answer, so that a command with the wrong events is reported once.
+pub fn record_unless_refused<A: Aggregate, T: IntoEvents<A::Event>, R>(
+    root: &mut AggregateRoot<A>,
+    decision: Result<T, R>,
+) -> Result<(), R> {
+    root.record_many(decision?.into_events());
+    Ok(())
+}
+
+/// Records what a command decided, in whatever form.
 pub fn record<A: Aggregate, D: Decision<A::Event>>(
     root: &mut AggregateRoot<A>,
     decision: D,

@@ -1,7 +1,8 @@
 //! The stored form of an enum of events, shared by `aggregate!` and `#[derive(EventData)]`.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 
 /// How a variant keeps its fields.
 pub(crate) enum VariantShape {
@@ -117,13 +118,15 @@ fn event_def(krate: &TokenStream, index: u32, variant: &StoredVariant) -> TokenS
         upcasts,
     } = variant;
     let steps = (1u32..).zip(upcasts).map(|(from, path)| {
+        // A function of another signature is reported on its path.
+        let at = Span::mixed_site().located_at(path.span());
+        let step = quote_spanned! {at=>
+            |payload| ::core::result::Result::map_err(#path(payload), ::core::convert::Into::into)
+        };
         quote! {
             #krate::__private::Upcast {
                 from: #from,
-                step: |payload| ::core::result::Result::map_err(
-                    #path(payload),
-                    ::core::convert::Into::into,
-                ),
+                step: #step,
             }
         }
     });

@@ -165,7 +165,7 @@ fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> A
                 quote!(#docs #lints #(#rest)* #data)
             },
             ident,
-            fingerprint: fingerprint.finish_short(),
+            fingerprint: fingerprint.finish(),
         },
         category,
         id,

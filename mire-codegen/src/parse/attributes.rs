@@ -9,17 +9,7 @@ use crate::errors::Errors;
 use crate::model::Docs;
 
 /// The attributes that belong to the macros.
-const OWN: [&str; 9] = [
-    "aggregate",
-    "event",
-    "command",
-    "projection",
-    "on",
-    "ignores",
-    "key",
-    "index",
-    "json",
-];
+const OWN: [&str; 3] = ["aggregate", "event", "command"];
 
 /// Lint levels.
 const LINTS: [&str; 5] = ["allow", "expect", "warn", "deny", "forbid"];

@@ -95,7 +95,7 @@ fn signature(aggregate: &Aggregate, command: &Command) -> TokenStream {
     } = command;
     let krate = &aggregate.krate;
     let event = &aggregate.state.event;
-    let name = names::derived(&ident.to_string(), ident.span());
+    let name = shadow(ident);
     let parameters = parameters.iter().map(|parameter| {
         let (name, ty) = (shadow(&parameter.ident), &parameter.ty);
         quote!(#name: #ty)
@@ -119,21 +119,27 @@ fn define(aggregate: &Aggregate, command: &Command) -> TokenStream {
     if !command.sound {
         return quote!(#signature { ::core::unreachable!() });
     }
-    let record = quote_spanned!(output_span(command)=> #krate::__private::record);
+    let at = output_span(command);
+    let record = if command.output.recorded.is_some() {
+        quote_spanned!(at=> #krate::__private::record_unless_refused(self, decision))
+    } else {
+        quote_spanned!(at=> #krate::__private::record(self, decision))
+    };
+    let decision = quote_spanned!(at=> decision);
     quote! {
         #signature {
-            let decision = #state::#ident(&self.state #(, #arguments)*);
-            #record(self, decision)
+            let #decision = #state::#ident(&self.state #(, #arguments)*);
+            #record
         }
     }
 }
 
 /// Where a command that returns something else than its aggregate's events is reported.
 fn output_span(command: &Command) -> proc_macro2::Span {
-    proc_macro2::Span::mixed_site().located_at(command.output.span)
+    proc_macro2::Span::call_site().located_at(command.output.span)
 }
 
-/// A parameter of the recording form.
+/// A name of the recording form: the same, but not the same definition.
 fn shadow(ident: &proc_macro2::Ident) -> proc_macro2::Ident {
     let mut ident = ident.clone();
     ident.set_span(proc_macro2::Span::mixed_site().located_at(ident.span()));

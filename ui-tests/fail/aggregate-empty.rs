@@ -1,0 +1,3 @@
+mire::aggregate!();
+
+fn main() {}

@@ -1,0 +1,90 @@
+//! The macro inside functions and nested modules, and under another name of the dependency.
+
+#![deny(missing_docs, warnings)]
+
+extern crate mire as renamed;
+
+/// A module within a module, which knows nothing of its surroundings.
+pub mod outer {
+    /// The inner one.
+    pub mod inner {
+        renamed::aggregate!(
+            /// A light.
+            #[aggregate(category = "light", crate(::renamed))]
+            pub struct Light {
+                on: bool,
+            }
+
+            #[event]
+            fn switched(&mut self, on: bool) {
+                self.on = on;
+            }
+
+            /// Switches it, if that changes anything.
+            #[command]
+            pub fn switch(&self, on: bool) -> Option<LightEvent> {
+                (self.on != on).then_some(LightEvent::Switched { on })
+            }
+        );
+    }
+}
+
+fn main() {
+    use outer::inner::{Light, LightCommands, LightEvent};
+
+    mire::aggregate!(
+        #[aggregate(category = "door", id(self::Number))]
+        enum Door {
+            #[default]
+            Closed,
+            Open,
+        }
+
+        #[event]
+        fn opened(&mut self) {
+            *self = Door::Open;
+        }
+
+        #[event]
+        fn closed(&mut self) {
+            *self = Door::Closed;
+        }
+
+        #[command]
+        fn toggle(&self) -> [DoorEvent; 1] {
+            [match self {
+                Door::Closed => DoorEvent::Opened,
+                Door::Open => DoorEvent::Closed,
+            }]
+        }
+    );
+
+    let mut light = mire::AggregateRoot::<Light>::new("hall");
+    light.switch(true);
+    light.switch(true);
+    assert_eq!(light.take_pending(), [LightEvent::Switched { on: true }]);
+
+    let mut door = mire::AggregateRoot::<Door>::new(&Number(7));
+    assert_eq!(door.stream_id, "door-7");
+    door.toggle();
+    door.toggle();
+    assert_eq!(door.take_pending(), [DoorEvent::Opened, DoorEvent::Closed]);
+}
+
+/// An id type of the user's own.
+#[derive(Debug, PartialEq)]
+pub struct Number(u32);
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for Number {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
