@@ -17,6 +17,8 @@ use crate::stream::{ExpectedVersion, ReadDirection, StreamName};
 
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
 
 #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
 compile_error!(
@@ -39,13 +41,19 @@ pub struct Db<DB: EventLog> {
     pub pool: Pool<DB>,
     /// The backend's own, shared by all clones of a store.
     pub shared: Arc<DB::Shared>,
+    /// How long a write waits for a lock that someone else holds, unless it says otherwise.
+    pub lock_timeout: Duration,
 }
+
+/// [`Db::lock_timeout`], unless the store's options say otherwise.
+pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl<DB: EventLog> Clone for Db<DB> {
     fn clone(&self) -> Self {
         Self {
             pool: self.pool.clone(),
             shared: Arc::clone(&self.shared),
+            lock_timeout: self.lock_timeout,
         }
     }
 }
@@ -62,7 +70,11 @@ impl<DB: EventLog> Db<DB> {
     /// Wraps a pool.
     pub fn new(pool: Pool<DB>) -> Self {
         let shared = Arc::new(DB::shared(&pool));
-        Self { pool, shared }
+        Self {
+            pool,
+            shared,
+            lock_timeout: DEFAULT_LOCK_TIMEOUT,
+        }
     }
 }
 
@@ -277,6 +289,9 @@ pub trait EventLog: Database {
     /// Makes it.
     fn shared(pool: &Pool<Self>) -> Self::Shared;
 
+    /// Opens a pool on the database that a URL names.
+    fn connect(url: &str) -> impl Future<Output = Result<Db<Self>>> + Send;
+
     /// Brings the schema to the newest version. Safe to call from many processes at once; waits at
     /// most `lock_timeout` for another one, and for locks on its own tables.
     fn migrate(db: &Db<Self>, lock_timeout: Duration) -> impl Future<Output = Result<()>> + Send;
@@ -284,6 +299,12 @@ pub trait EventLog: Database {
     /// Opens a transaction that may write.
     fn begin(db: &Db<Self>, limits: TxLimits)
     -> impl Future<Output = Result<WriteTx<Self>>> + Send;
+
+    /// Waits until a single statement may write, on whatever connection; to be held until it has.
+    /// `None` where writers need not queue up.
+    fn turn(
+        db: &Db<Self>,
+    ) -> impl Future<Output = Result<Option<tokio::sync::OwnedSemaphorePermit>>> + Send;
 
     /// Appends, durably, in a transaction of its own and one round trip. The streams of `appends`
     /// are distinct.

@@ -159,6 +159,17 @@ pub enum EventStoreError {
         waited: std::time::Duration,
     },
 
+    /// SQLite takes one writer at a time, and another transaction of this process held that place.
+    #[error(
+        "no turn to write within {waited:?}: SQLite takes one writer at a time, and another \
+         transaction is open; a `TransactionScope` has to be committed or dropped before its own \
+         task saves outside of it"
+    )]
+    WriterBusy {
+        /// How long.
+        waited: std::time::Duration,
+    },
+
     /// The database is set up in a way in which a guarantee would not hold.
     #[error("{what}")]
     Unsupported {
@@ -208,6 +219,7 @@ impl EventStoreError {
     pub fn db_kind(&self) -> Option<DbErrorKind> {
         match self {
             Self::Database(error) => Some(classify(error)),
+            Self::WriterBusy { .. } => Some(DbErrorKind::LockTimeout),
             _ => None,
         }
     }
@@ -223,7 +235,10 @@ impl EventStoreError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::ConcurrencyConflict { .. } | Self::Timeout { .. } | Self::Interrupted => true,
+            Self::ConcurrencyConflict { .. }
+            | Self::Timeout { .. }
+            | Self::WriterBusy { .. }
+            | Self::Interrupted => true,
             Self::Database(error) => matches!(
                 classify(error),
                 DbErrorKind::Connection | DbErrorKind::LockTimeout | DbErrorKind::Deadlock

@@ -11,6 +11,7 @@ mod backend;
 mod command;
 mod error;
 mod event;
+mod open;
 mod snapshot;
 mod store;
 mod stream;
@@ -23,6 +24,7 @@ pub use command::{Command, CommandError, Decision, IntoEvents};
 pub use error::{DbErrorKind, EventStoreError};
 pub use event::{Event, EventData, EventMetadata, EventTypeStatic, RecordedEvent, StoredEvent};
 pub use mire_macros::{EventData, aggregate};
+pub use open::{AnyStore, open, open_any};
 pub use snapshot::Snapshot;
 pub use store::{
     Append, Appended, CommittedEvents, EventStore, Executed, Repository, StoreOptions,
@@ -30,3 +32,10 @@ pub use store::{
 };
 pub use stream::{ExpectedVersion, ReadDirection, StreamName, StreamQuery};
 pub use upcast::{DecodeError, UnknownEventType, UnknownSchemaVersion, Upcast};
+
+#[cfg(feature = "postgres")]
+#[doc(no_inline)]
+pub use sqlx::Postgres;
+#[cfg(feature = "sqlite")]
+#[doc(no_inline)]
+pub use sqlx::Sqlite;

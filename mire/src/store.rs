@@ -77,7 +77,27 @@ impl<DB: Backend> EventStore<DB> {
 
     /// A store on this pool. Touches no database yet.
     pub fn with_options(pool: Pool<DB>, options: StoreOptions) -> Self {
-        let db = Db::new(pool);
+        Self::on(Db::new(pool), options)
+    }
+
+    /// Opens the store that a URL names, and brings its schema to this release's version: ready to
+    /// use. See [`mire::open`](crate::open).
+    ///
+    /// # Errors
+    ///
+    /// As [`mire::open`](crate::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves at most an empty database file behind.
+    pub async fn open(url: &str) -> Result<Self, EventStoreError> {
+        let store = Self::on(DB::connect(url).await?, StoreOptions::default());
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    fn on(mut db: Db<DB>, options: StoreOptions) -> Self {
+        db.lock_timeout = options.lock_timeout;
         Self {
             inner: Arc::new(Inner {
                 commits: GroupCommit::new(db.clone(), &options),

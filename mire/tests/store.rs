@@ -1,13 +1,23 @@
-//! Saving and loading on the real database.
+//! Saving and loading, on every backend.
 
 mod common;
 
-use common::{Account, AccountEvent, deposited, store};
+use common::backends::TestBackend;
+use common::{Account, AccountEvent, deposited};
 use mire::{AggregateRoot, Append, Event, EventStoreError, ExpectedVersion, StreamQuery};
 
-#[tokio::test]
-async fn what_was_saved_is_loaded() {
-    let (store, _database) = store().await;
+conformance!(
+    what_was_saved_is_loaded,
+    a_conflict_names_all_three_and_keeps_the_pending_events,
+    racing_saves_of_one_stream_leave_versions_without_holes,
+    execute_decides_until_it_is_saved,
+    an_idempotency_key_writes_once,
+    several_streams_are_written_all_or_nothing,
+    a_scope_commits_streams_and_sql_together,
+);
+
+async fn what_was_saved_is_loaded<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
     let mut root = AggregateRoot::<Account>::new("ann");
     root.record(AccountEvent::Opened {
         owner: "ann".into(),
@@ -35,9 +45,8 @@ async fn what_was_saved_is_loaded() {
     assert!(!store.stream_exists::<Account>("bob").await.unwrap());
 }
 
-#[tokio::test]
-async fn a_conflict_names_all_three_and_keeps_the_pending_events() {
-    let (store, _database) = store().await;
+async fn a_conflict_names_all_three_and_keeps_the_pending_events<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
     let mut first = AggregateRoot::<Account>::new("ann");
     let mut second = AggregateRoot::<Account>::new("ann");
     first.record_many([deposited(1), deposited(2)]);
@@ -70,9 +79,8 @@ async fn a_conflict_names_all_three_and_keeps_the_pending_events() {
     );
 }
 
-#[tokio::test]
-async fn racing_saves_of_one_stream_leave_versions_without_holes() {
-    let (store, _database) = store().await;
+async fn racing_saves_of_one_stream_leave_versions_without_holes<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
     let tasks: Vec<_> = (0..16)
         .map(|_| {
             let store = store.clone();
@@ -108,9 +116,8 @@ async fn racing_saves_of_one_stream_leave_versions_without_holes() {
     );
 }
 
-#[tokio::test]
-async fn execute_decides_until_it_is_saved() {
-    let (store, _database) = store().await;
+async fn execute_decides_until_it_is_saved<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
     let tasks: Vec<_> = (0..16)
         .map(|_| {
             let store = store.clone();
@@ -138,9 +145,8 @@ async fn execute_decides_until_it_is_saved() {
     assert_eq!(refused.unwrap_err().rejected(), Some("no"));
 }
 
-#[tokio::test]
-async fn an_idempotency_key_writes_once() {
-    let (store, _database) = store().await;
+async fn an_idempotency_key_writes_once<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
     let append = || {
         Append::new("account-ann", ExpectedVersion::Any)
             .unwrap()
@@ -165,9 +171,8 @@ async fn an_idempotency_key_writes_once() {
     );
 }
 
-#[tokio::test]
-async fn several_streams_are_written_all_or_nothing() {
-    let (store, _database) = store().await;
+async fn several_streams_are_written_all_or_nothing<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
     let append = |stream: &str, expected| {
         Append::new(stream, expected)
             .unwrap()
@@ -186,10 +191,7 @@ async fn several_streams_are_written_all_or_nothing() {
         "{error:?}"
     );
     assert!(!store.stream_exists::<Account>("a").await.unwrap());
-    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM mire_streams")
-        .fetch_one(store.pool())
-        .await
-        .unwrap();
+    let rows: i64 = DB::number(&store, "SELECT count(*) FROM mire_streams").await;
     assert_eq!(rows, 0, "a refused append leaves no stream behind");
     let both = store
         .append_all([
@@ -201,13 +203,13 @@ async fn several_streams_are_written_all_or_nothing() {
     assert_eq!(both.iter().map(|a| a.version).collect::<Vec<_>>(), [1, 1]);
 }
 
-#[tokio::test]
-async fn a_scope_commits_streams_and_sql_together() {
-    let (store, _database) = store().await;
-    sqlx::raw_sql("CREATE TABLE audit (note text)")
-        .execute(store.pool())
-        .await
-        .unwrap();
+async fn a_scope_commits_streams_and_sql_together<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    DB::run(
+        &mut store.pool().acquire().await.unwrap(),
+        "CREATE TABLE audit (note text)",
+    )
+    .await;
     for commit in [false, true] {
         let mut scope = store.begin_transaction().await.unwrap();
         let mut ann = scope.load_or_default::<Account>("ann").await.unwrap();
@@ -215,10 +217,7 @@ async fn a_scope_commits_streams_and_sql_together() {
         scope.save(&mut ann).await.unwrap();
         let again = scope.load::<Account>("ann").await.unwrap().unwrap();
         assert_eq!((again.version, again.state.balance), (1, 5));
-        sqlx::query("INSERT INTO audit VALUES ('x')")
-            .execute(&mut **scope.tx())
-            .await
-            .unwrap();
+        DB::run(scope.tx(), "INSERT INTO audit VALUES ('x')").await;
         if commit {
             let committed = scope.commit().await.unwrap();
             assert_eq!(committed.events.len(), 1);
@@ -231,10 +230,7 @@ async fn a_scope_commits_streams_and_sql_together() {
             assert!(store.load::<Account>("ann").await.unwrap().is_none());
         }
     }
-    let notes: i64 = sqlx::query_scalar("SELECT count(*) FROM audit")
-        .fetch_one(store.pool())
-        .await
-        .unwrap();
+    let notes: i64 = DB::number(&store, "SELECT count(*) FROM audit").await;
     assert_eq!(notes, 1);
     assert_eq!(store.read_all_after(0, 10).await.unwrap().len(), 1);
 }

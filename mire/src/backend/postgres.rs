@@ -13,6 +13,7 @@ use super::{
     AppendMode, AppendOutcome, Backend, Db, EventLog, LogRead, NewAppend, RawEvent, RawSnapshot,
     Result, SafeHead, Sink, StreamRead, TailRead, TxLimits, WriteTx,
 };
+use crate::error::EventStoreError;
 use crate::stream::StreamName;
 
 impl Backend for Postgres {}
@@ -24,6 +25,18 @@ impl EventLog for Postgres {
     type Shared = ();
 
     fn shared(_pool: &Pool<Self>) -> Self::Shared {}
+
+    async fn connect(url: &str) -> Result<Db<Self>> {
+        if !(url.starts_with("postgres:") || url.starts_with("postgresql:")) {
+            return Err(EventStoreError::InvalidArgument {
+                name: "the URL of a PostgreSQL store",
+                value: format!("`{url}`"),
+                mend: "write `postgres://user@host/database`, or open a store of the type that \
+                       the URL is for",
+            });
+        }
+        Ok(Db::new(Pool::connect(url).await?))
+    }
 
     async fn migrate(db: &Db<Self>, lock_timeout: Duration) -> Result<()> {
         migrate::migrate(db, lock_timeout).await
@@ -44,6 +57,10 @@ impl EventLog for Postgres {
         }
         let tx = db.pool.begin_with(AssertSqlSafe(statement)).await?;
         Ok(WriteTx { tx, turn: None })
+    }
+
+    async fn turn(_db: &Db<Self>) -> Result<Option<tokio::sync::OwnedSemaphorePermit>> {
+        Ok(None)
     }
 
     async fn append(

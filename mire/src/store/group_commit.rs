@@ -136,7 +136,10 @@ impl<DB: Backend> GroupCommit<DB> {
             start
         };
         if start {
-            let place = Place(Arc::clone(&self.shared));
+            let place = Place {
+                shared: Arc::clone(&self.shared),
+                taken: true,
+            };
             tokio::spawn(flush(place));
         }
         answered.await.unwrap_or(Err(EventStoreError::Interrupted))
@@ -150,11 +153,16 @@ impl<DB: Backend> Shared<DB> {
 }
 
 /// A flusher's place among the flushers; free again when it is dropped, however that comes about.
-struct Place<DB: Backend>(Arc<Shared<DB>>);
+struct Place<DB: Backend> {
+    shared: Arc<Shared<DB>>,
+    taken: bool,
+}
 
 impl<DB: Backend> Drop for Place<DB> {
     fn drop(&mut self) {
-        self.0.queue().flushers -= 1;
+        if self.taken {
+            self.shared.queue().flushers -= 1;
+        }
     }
 }
 
@@ -173,8 +181,8 @@ impl<DB: Backend> Drop for UnderWay<DB> {
     }
 }
 
-async fn flush<DB: Backend>(place: Place<DB>) {
-    let shared = Arc::clone(&place.0);
+async fn flush<DB: Backend>(mut place: Place<DB>) {
+    let shared = Arc::clone(&place.shared);
     loop {
         let (groups, streams) = {
             let mut queue = shared.queue();
@@ -183,7 +191,7 @@ async fn flush<DB: Backend>(place: Place<DB>) {
                 // Under the same lock as the look at the queue, so that nobody who queues up now
                 // relies on this flusher.
                 queue.flushers -= 1;
-                std::mem::forget(place);
+                place.taken = false;
                 return;
             }
             let streams: Vec<String> = groups

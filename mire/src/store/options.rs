@@ -28,7 +28,7 @@ impl Default for StoreOptions {
             cache_bytes: 64 * MIB,
             cache_aggregates: 10_000,
             max_attempts: 16,
-            lock_timeout: Duration::from_secs(30),
+            lock_timeout: crate::backend::DEFAULT_LOCK_TIMEOUT,
         }
     }
 }

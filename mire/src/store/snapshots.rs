@@ -126,6 +126,7 @@ impl<DB: Backend> EventStore<DB> {
                 part: "state",
             });
         }
+        let _turn = DB::turn(&self.inner.db).await?;
         let mut conn = self.inner.db.pool.acquire().await?;
         DB::save_snapshot(
             &mut conn,

@@ -2,6 +2,9 @@
 
 #![allow(dead_code)]
 
+#[macro_use]
+pub mod backends;
+
 use mire::{Aggregate, EventData, EventStore};
 use mire_testkit::TestDatabase;
 use serde::{Deserialize, Serialize};

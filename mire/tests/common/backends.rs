@@ -1,0 +1,80 @@
+//! The backends that the conformance suite runs on: each test is written once, generic, and
+//! instantiated for each by `conformance!`.
+
+use std::any::Any;
+
+use mire::{Backend, EventStore};
+
+/// What a test needs of a backend beside the store's own interface.
+#[allow(async_fn_in_trait)]
+pub trait TestBackend: Backend {
+    /// A migrated store of the test's own, and what has to live as long as it.
+    async fn fresh() -> (EventStore<Self>, Box<dyn Any + Send>);
+
+    /// Runs a statement that both dialects understand.
+    async fn run(conn: &mut Self::Connection, sql: &'static str);
+
+    /// Asks for a number.
+    async fn number(store: &EventStore<Self>, sql: &'static str) -> i64;
+}
+
+#[cfg(feature = "postgres")]
+impl TestBackend for mire::Postgres {
+    async fn fresh() -> (EventStore<Self>, Box<dyn Any + Send>) {
+        let (store, database) = super::store().await;
+        (store, Box::new(database))
+    }
+
+    async fn run(conn: &mut Self::Connection, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(conn).await.unwrap();
+    }
+
+    async fn number(store: &EventStore<Self>, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql)
+            .fetch_one(store.pool())
+            .await
+            .unwrap()
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl TestBackend for mire::Sqlite {
+    async fn fresh() -> (EventStore<Self>, Box<dyn Any + Send>) {
+        // A file with the settings of production, not the store in memory.
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/test.db", folder.path().display());
+        (mire::open(&url).await.unwrap(), Box::new(folder))
+    }
+
+    async fn run(conn: &mut Self::Connection, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(conn).await.unwrap();
+    }
+
+    async fn number(store: &EventStore<Self>, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql)
+            .fetch_one(store.pool())
+            .await
+            .unwrap()
+    }
+}
+
+/// Instantiates generic tests, `async fn name<DB: TestBackend>()`, for every backend.
+#[macro_export]
+macro_rules! conformance {
+    ($($test:ident),* $(,)?) => {
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test::<mire::Postgres>().await;
+            })*
+        }
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test::<mire::Sqlite>().await;
+            })*
+        }
+    };
+}

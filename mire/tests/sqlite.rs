@@ -1,0 +1,265 @@
+//! What is SQLite's own: one writer, the store in memory, files and their settings.
+#![cfg(feature = "sqlite")]
+
+mod common;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::{Account, deposited};
+use mire::{
+    AggregateRoot, DbErrorKind, Event, EventStore, EventStoreError, ExpectedVersion, Sqlite,
+    StoreOptions,
+};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+fn url(folder: &tempfile::TempDir) -> String {
+    format!("sqlite:{}/bank.db", folder.path().display())
+}
+
+fn options(folder: &tempfile::TempDir) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(folder.path().join("bank.db"))
+        .create_if_missing(true)
+}
+
+async fn deposit(store: &EventStore<Sqlite>, stream: &str) -> Result<i64, EventStoreError> {
+    let events = [Event::new(deposited(1))];
+    store
+        .append(stream, "account", ExpectedVersion::Any, &events)
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_writers_and_as_many_readers_get_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = mire::open::<Sqlite>(&url(&folder)).await.unwrap();
+    let mut tasks = Vec::new();
+    for n in 0..64 {
+        let writer = store.clone();
+        tasks.push(tokio::spawn(async move {
+            for _ in 0..5 {
+                deposit(&writer, &format!("account-{n}")).await.unwrap();
+                let mut scope = writer.begin_transaction().await.unwrap();
+                let mut root = scope.load_or_default::<Account>("all").await.unwrap();
+                root.record(deposited(1));
+                scope.save(&mut root).await.unwrap();
+                scope.commit().await.unwrap();
+            }
+        }));
+        let reader = store.clone();
+        tasks.push(tokio::spawn(async move {
+            let mut last = 0;
+            for _ in 0..20 {
+                let events = reader.read_all_after(last, 100).await.unwrap();
+                for event in events {
+                    assert_eq!(
+                        event.global_position,
+                        last + 1,
+                        "a position was stepped over"
+                    );
+                    last = event.global_position;
+                }
+                reader.load::<Account>("all").await.unwrap();
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let all = store.load::<Account>("all").await.unwrap().unwrap();
+    assert_eq!((all.version, all.state.balance), (320, 320));
+    assert_eq!(store.safe_head().await.unwrap().position, 640);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_go_on_while_a_writer_is_open() {
+    for url in ["file", "memory"] {
+        let folder = tempfile::tempdir().unwrap();
+        let url = if url == "file" {
+            self::url(&folder)
+        } else {
+            "sqlite::memory:".to_owned()
+        };
+        let store = mire::open::<Sqlite>(&url).await.unwrap();
+        deposit(&store, "account-ann").await.unwrap();
+        let mut scope = store.begin_transaction().await.unwrap();
+        sqlx::raw_sql("CREATE TABLE mine (x)")
+            .execute(&mut **scope.tx())
+            .await
+            .unwrap();
+        let started = Instant::now();
+        assert!(store.load::<Account>("ann").await.unwrap().is_some());
+        assert_eq!(store.read_all_after(0, 10).await.unwrap().len(), 1);
+        assert!(started.elapsed() < Duration::from_secs(2), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_save_beside_the_tasks_own_scope_says_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EventStore::<Sqlite>::with_options(
+        SqlitePoolOptions::new().connect_lazy_with(options(&folder)),
+        StoreOptions::default().lock_timeout(Duration::from_millis(200)),
+    );
+    store.migrate().await.unwrap();
+    let scope = store.begin_transaction().await.unwrap();
+    let mut root = AggregateRoot::<Account>::new("ann");
+    root.record(deposited(1));
+    let error = store.save(&mut root).await.unwrap_err();
+    assert!(
+        matches!(error, EventStoreError::WriterBusy { .. }),
+        "{error:?}"
+    );
+    assert_eq!(error.db_kind(), Some(DbErrorKind::LockTimeout));
+    assert!(error.to_string().contains("TransactionScope"), "{error}");
+    assert!(root.has_pending());
+    drop(scope);
+    store.save(&mut root).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_in_memory_is_its_own_and_goes_with_its_last_handle() {
+    let started = Instant::now();
+    let one = mire::open::<Sqlite>("sqlite::memory:").await.unwrap();
+    let two = mire::open::<Sqlite>("sqlite::memory:").await.unwrap();
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        started.elapsed()
+    );
+    deposit(&one, "account-ann").await.unwrap();
+    assert_eq!(one.read_all_after(0, 10).await.unwrap().len(), 1);
+    assert!(two.read_all_after(0, 10).await.unwrap().is_empty());
+
+    let file = one.pool().connect_options().get_filename().to_owned();
+    let pool = one.pool().clone();
+    drop(one);
+    assert!(file.exists(), "the pool still lives");
+    pool.close().await;
+    drop(pool);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while file.exists() {
+        assert!(
+            Instant::now() < deadline,
+            "{} was left behind",
+            file.display()
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(!file.parent().is_some_and(Path::exists));
+}
+
+#[tokio::test]
+async fn pools_that_would_break_a_promise_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = SqlitePoolOptions::new()
+        .connect_lazy_with(options(&folder).synchronous(SqliteSynchronous::Normal));
+    let error = EventStore::<Sqlite>::new(pool)
+        .migrate()
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("synchronous") && error.contains("FULL"),
+        "{error}"
+    );
+
+    let pool = SqlitePoolOptions::new()
+        .connect("sqlite::memory:")
+        .await
+        .unwrap();
+    let error = EventStore::<Sqlite>::new(pool)
+        .migrate()
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("mire::open(\"sqlite::memory:\")"), "{error}");
+
+    // A file in another journal mode is changed over.
+    let pool = SqlitePoolOptions::new()
+        .connect_with(options(&folder).journal_mode(SqliteJournalMode::Delete))
+        .await
+        .unwrap();
+    let store = EventStore::<Sqlite>::new(pool);
+    store.migrate().await.unwrap();
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+        .fetch_one(store.pool())
+        .await
+        .unwrap();
+    assert_eq!(mode, "wal");
+}
+
+#[tokio::test]
+async fn a_url_of_another_kind_is_refused() {
+    let error = mire::open::<Sqlite>("postgres://localhost/x")
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("sqlite:bank.db"), "{error}");
+    let error = mire::open_any("mysql://localhost/x").await.unwrap_err();
+    assert!(error.to_string().contains("`mysql`"), "{error}");
+    let error = mire::open::<Sqlite>("sqlite:/no/such/folder/bank.db")
+        .await
+        .unwrap_err();
+    assert!(matches!(error, EventStoreError::Database(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_a_clear_error_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // A limit on pages fails as a full disk does.
+    let pool = SqlitePoolOptions::new()
+        .max_connections(2)
+        .connect_with(options(&folder).pragma("max_page_count", "60"))
+        .await
+        .unwrap();
+    let store = EventStore::<Sqlite>::new(pool);
+    store.migrate().await.unwrap();
+    let mut acknowledged = 0;
+    let error = loop {
+        let mut root = store.load_or_default::<Account>("ann").await.unwrap();
+        root.record_many((0..20).map(|_| deposited(1)));
+        match store.save(&mut root).await {
+            Ok(()) => acknowledged = root.version,
+            Err(error) => {
+                assert!(root.has_pending());
+                break error;
+            }
+        }
+    };
+    assert_eq!(error.db_kind(), Some(DbErrorKind::Storage), "{error:?}");
+    assert!(acknowledged > 0);
+    for _ in 0..5 {
+        // Neither a connection nor the turn is spoilt.
+        let error = store
+            .append(
+                "account-bob",
+                "account",
+                ExpectedVersion::Any,
+                &vec![Event::new(deposited(1)); 2000],
+            )
+            .await
+            .unwrap_err();
+        assert_eq!(error.db_kind(), Some(DbErrorKind::Storage), "{error:?}");
+    }
+    let reopened = mire::open::<Sqlite>(&url(&folder)).await.unwrap();
+    let root = reopened.load::<Account>("ann").await.unwrap().unwrap();
+    assert_eq!(root.version, acknowledged);
+    assert!(!reopened.stream_exists::<Account>("bob").await.unwrap());
+    deposit(&reopened, "account-bob").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_read_only_is_a_clear_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = mire::open::<Sqlite>(&url(&folder)).await.unwrap();
+    deposit(&store, "account-ann").await.unwrap();
+    let pool = SqlitePoolOptions::new()
+        .connect_with(options(&folder).create_if_missing(false).read_only(true))
+        .await
+        .unwrap();
+    let reader = EventStore::<Sqlite>::new(pool);
+    let error = deposit(&reader, "account-ann").await.unwrap_err();
+    assert_eq!(error.db_kind(), Some(DbErrorKind::Storage), "{error:?}");
+    assert_eq!(reader.read_all_after(0, 10).await.unwrap().len(), 1);
+}
