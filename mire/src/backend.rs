@@ -166,6 +166,62 @@ pub struct RawEvent<'a> {
     pub created_at: Option<DateTime<Utc>>,
 }
 
+/// A stored event that moves to another store as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedEvent {
+    /// Position in the log.
+    pub global_position: i64,
+    /// Its stream.
+    pub stream: StreamName,
+    /// Version in the stream.
+    pub stream_version: i64,
+    /// Stored name.
+    pub event_type: String,
+    /// The payload's schema version.
+    pub schema_version: i32,
+    /// The payload, JSON text.
+    pub data: String,
+    /// The metadata, JSON text.
+    pub metadata: Option<String>,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+}
+
+impl ImportedEvent {
+    /// Copies an event out of the driver's buffer.
+    pub fn of(event: &RawEvent<'_>) -> Result<Self> {
+        let text = |bytes: &[u8]| {
+            String::from_utf8(bytes.to_vec())
+                .map_err(|error| EventStoreError::from(sqlx::Error::Decode(error.into())))
+        };
+        Ok(Self {
+            global_position: event.global_position,
+            stream: StreamName::parse(event.stream_id)?,
+            stream_version: event.stream_version,
+            event_type: event.event_type.to_owned(),
+            schema_version: i32::try_from(event.schema_version).unwrap_or(i32::MAX),
+            data: text(event.data)?,
+            metadata: event.metadata.map(text).transpose()?,
+            created_at: event.created_at.unwrap_or_default(),
+        })
+    }
+}
+
+/// What an idempotency key did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// The stream.
+    pub stream_id: String,
+    /// The key.
+    pub key: String,
+    /// The version of that append's last event.
+    pub version: i64,
+    /// The position of that append's last event.
+    pub position: i64,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+}
+
 /// Takes the events of a read one by one; may end the read early.
 pub type Sink<'s> = dyn FnMut(RawEvent<'_>) -> Result<ControlFlow<()>> + Send + 's;
 
@@ -391,4 +447,27 @@ pub trait EventLog: Database {
         snapshot_version: i32,
         state: &str,
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// The position of the last event, for a store that is the target of a copy.
+    fn import_head(conn: &mut Self::Connection) -> impl Future<Output = Result<i64>> + Send;
+
+    /// Writes events as they stood in another store, all or nothing. Refused when the last event is
+    /// not at `after`: someone else has appended. Later appends get higher positions.
+    fn import(
+        db: &Db<Self>,
+        after: i64,
+        events: &[ImportedEvent],
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Reads a page of what idempotency keys did at or below a position, in the order of stream and
+    /// key, after a pair of them.
+    fn export_keys(
+        conn: &mut Self::Connection,
+        after: (&str, &str),
+        up_to: i64,
+        limit: i64,
+    ) -> impl Future<Output = Result<Vec<StoredKey>>> + Send;
+
+    /// Writes what idempotency keys did, unless it is there.
+    fn import_keys(db: &Db<Self>, keys: &[StoredKey]) -> impl Future<Output = Result<()>> + Send;
 }

@@ -170,6 +170,18 @@ pub enum EventStoreError {
         waited: std::time::Duration,
     },
 
+    /// The target of a copy is not a beginning of its source.
+    #[error(
+        "the copy differs from its source at position {global_position}: {what}; copy into an empty \
+         store, or into one that only holds an earlier copy"
+    )]
+    CopyMismatch {
+        /// Where.
+        global_position: i64,
+        /// How.
+        what: &'static str,
+    },
+
     /// The database is set up in a way in which a guarantee would not hold.
     #[error("{what}")]
     Unsupported {

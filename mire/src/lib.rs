@@ -27,8 +27,8 @@ pub use mire_macros::{EventData, aggregate};
 pub use open::{AnyStore, open, open_any};
 pub use snapshot::Snapshot;
 pub use store::{
-    Append, Appended, CommittedEvents, EventStore, Executed, Repository, StoreOptions,
-    TransactionScope,
+    Append, Appended, CommittedEvents, Copied, Copy, CopyPhase, CopyProgress, EventStore, Executed,
+    Repository, StoreOptions, TransactionScope, copy,
 };
 pub use stream::{ExpectedVersion, ReadDirection, StreamName, StreamQuery};
 pub use upcast::{DecodeError, UnknownEventType, UnknownSchemaVersion, Upcast};

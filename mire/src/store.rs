@@ -2,6 +2,7 @@
 
 mod append;
 mod cache;
+mod copy;
 mod execute;
 mod fold;
 mod group_commit;
@@ -22,6 +23,7 @@ use crate::backend::{Backend, Db};
 use crate::error::EventStoreError;
 
 pub use append::{Append, Appended};
+pub use copy::{Copied, Copy, CopyPhase, CopyProgress, copy};
 pub use execute::{Executed, Repository};
 pub use options::StoreOptions;
 pub use transaction::{CommittedEvents, TransactionScope};

@@ -1,6 +1,7 @@
 //! PostgreSQL. Each statement is a file under `postgres/queries/`.
 
 mod append;
+mod import;
 mod migrate;
 mod read;
 mod snapshot;
@@ -10,8 +11,8 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, PgConnection, Pool, Postgres};
 
 use super::{
-    AppendMode, AppendOutcome, Backend, Db, EventLog, LogRead, NewAppend, RawEvent, RawSnapshot,
-    Result, SafeHead, Sink, StreamRead, TailRead, TxLimits, WriteTx,
+    AppendMode, AppendOutcome, Backend, Db, EventLog, ImportedEvent, LogRead, NewAppend, RawEvent,
+    RawSnapshot, Result, SafeHead, Sink, StoredKey, StreamRead, TailRead, TxLimits, WriteTx,
 };
 use crate::error::EventStoreError;
 use crate::stream::StreamName;
@@ -145,5 +146,26 @@ impl EventLog for Postgres {
         state: &str,
     ) -> Result<()> {
         snapshot::save(conn, stream_id, version, snapshot_version, state).await
+    }
+
+    async fn import_head(conn: &mut PgConnection) -> Result<i64> {
+        import::head(conn).await
+    }
+
+    async fn import(db: &Db<Self>, after: i64, events: &[ImportedEvent]) -> Result<()> {
+        import::import(db, after, events).await
+    }
+
+    async fn export_keys(
+        conn: &mut PgConnection,
+        after: (&str, &str),
+        up_to: i64,
+        limit: i64,
+    ) -> Result<Vec<StoredKey>> {
+        import::export_keys(conn, after, up_to, limit).await
+    }
+
+    async fn import_keys(db: &Db<Self>, keys: &[StoredKey]) -> Result<()> {
+        import::import_keys(db, keys).await
     }
 }

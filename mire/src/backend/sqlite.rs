@@ -18,6 +18,7 @@
 //! with the process.
 
 mod append;
+mod import;
 mod migrate;
 pub(crate) mod open;
 mod read;
@@ -30,8 +31,8 @@ use sqlx::{Connection, Pool, Sqlite, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    AppendMode, AppendOutcome, Backend, Db, EventLog, LogRead, NewAppend, RawEvent, RawSnapshot,
-    Result, SafeHead, Sink, StreamRead, TailRead, TxLimits, WriteTx,
+    AppendMode, AppendOutcome, Backend, Db, EventLog, ImportedEvent, LogRead, NewAppend, RawEvent,
+    RawSnapshot, Result, SafeHead, Sink, StoredKey, StreamRead, TailRead, TxLimits, WriteTx,
 };
 use crate::error::{DbErrorKind, EventStoreError};
 use crate::stream::StreamName;
@@ -207,5 +208,26 @@ impl EventLog for Sqlite {
         state: &str,
     ) -> Result<()> {
         snapshot::save(conn, stream_id, version, snapshot_version, state).await
+    }
+
+    async fn import_head(conn: &mut SqliteConnection) -> Result<i64> {
+        import::head(conn).await
+    }
+
+    async fn import(db: &Db<Self>, after: i64, events: &[ImportedEvent]) -> Result<()> {
+        import::import(db, after, events).await
+    }
+
+    async fn export_keys(
+        conn: &mut SqliteConnection,
+        after: (&str, &str),
+        up_to: i64,
+        limit: i64,
+    ) -> Result<Vec<StoredKey>> {
+        import::export_keys(conn, after, up_to, limit).await
+    }
+
+    async fn import_keys(db: &Db<Self>, keys: &[StoredKey]) -> Result<()> {
+        import::import_keys(db, keys).await
     }
 }
