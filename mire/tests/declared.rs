@@ -1,8 +1,9 @@
-//! A declared aggregate on the real database: commands, typed ids and streams, older payloads,
+//! A declared aggregate on every backend: commands, typed ids and streams, older payloads,
 //! renamed events, snapshots.
 
 mod common;
 
+use common::backends::TestBackend;
 use mire::{
     AggregateRoot, CommandError, EventMetadata, EventStore, EventStoreError, ExpectedVersion,
     StreamQuery,
@@ -82,12 +83,16 @@ mod after {
     );
 }
 
-#[tokio::test]
-async fn a_renamed_and_reshaped_event_is_read_from_the_log() {
+conformance!(
+    a_renamed_and_reshaped_event_is_read_from_the_log,
+    execute_takes_commands_in_all_their_forms,
+);
+
+async fn a_renamed_and_reshaped_event_is_read_from_the_log<DB: TestBackend>() {
     use after::{Wallet, WalletCommands, WalletEvent};
     use before::WalletEvent as Old;
 
-    let (store, _database) = common::store().await;
+    let (store, _database) = DB::fresh().await;
     let old_id = before::WalletId::new();
     let mut old = AggregateRoot::<before::Wallet>::new(&old_id);
     old.record_many([Old::Filled { amount: 50 }, Old::Paid { amount: 20 }]);
@@ -124,7 +129,9 @@ async fn a_renamed_and_reshaped_event_is_read_from_the_log() {
         ]
     );
     // The older program refuses what it can't know, by name and version.
-    let error = reload::<before::Wallet>(&store, old_id).await.unwrap_err();
+    let error = reload::<before::Wallet, _>(&store, old_id)
+        .await
+        .unwrap_err();
     let EventStoreError::Deserialization { source, .. } = &error else {
         panic!("{error:?}");
     };
@@ -132,18 +139,17 @@ async fn a_renamed_and_reshaped_event_is_read_from_the_log() {
 }
 
 /// Loads past the cache of `store`, which may hold what was saved before.
-async fn reload<A: mire::Aggregate>(
-    store: &EventStore,
+async fn reload<A: mire::Aggregate, DB: mire::Backend>(
+    store: &EventStore<DB>,
     id: impl mire::AggregateId<A>,
 ) -> Result<Option<AggregateRoot<A>>, EventStoreError> {
     EventStore::new(store.pool().clone()).load::<A>(id).await
 }
 
-#[tokio::test]
-async fn execute_takes_commands_in_all_their_forms() {
+async fn execute_takes_commands_in_all_their_forms<DB: TestBackend>() {
     use after::{Wallet, WalletEvent, WalletId};
 
-    let (store, _database) = common::store().await;
+    let (store, _database) = DB::fresh().await;
     let id = WalletId::new();
     let done = store
         .execute(id, |wallet: &Wallet| wallet.top_up(40))

@@ -1,5 +1,6 @@
 //! Global order on PostgreSQL: readers miss nothing, see nothing twice, and wait for nobody who is
 //! not appending.
+#![cfg(feature = "postgres")]
 
 mod common;
 

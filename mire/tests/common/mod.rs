@@ -5,9 +5,13 @@
 #[macro_use]
 pub mod backends;
 
-use mire::{Aggregate, EventData, EventStore};
+#[cfg(feature = "postgres")]
+use mire::EventStore;
+use mire::{Aggregate, EventData};
+#[cfg(feature = "postgres")]
 use mire_testkit::TestDatabase;
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "postgres")]
 use sqlx::postgres::PgPoolOptions;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, EventData)]
@@ -49,11 +53,13 @@ pub fn deposited(amount: i64) -> AccountEvent {
 }
 
 /// A migrated store in a database of its own, which lasts as long as the second part.
+#[cfg(feature = "postgres")]
 pub async fn store() -> (EventStore, TestDatabase) {
     store_with(8).await
 }
 
 /// [`store`], with a pool of this many connections.
+#[cfg(feature = "postgres")]
 pub async fn store_with(connections: u32) -> (EventStore, TestDatabase) {
     let database = mire_testkit::test_database().await;
     let pool = PgPoolOptions::new()
