@@ -15,6 +15,8 @@ use sqlx::{Database, Pool, Transaction};
 use crate::error::EventStoreError;
 use crate::stream::{ExpectedVersion, ReadDirection, StreamName};
 
+#[allow(dead_code)]
+pub(crate) mod coordination;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
@@ -33,7 +35,7 @@ pub type Result<T> = std::result::Result<T, EventStoreError>;
 ///
 /// It can't be implemented outside mire; its methods are the seam between mire and SQL and not part
 /// of the public interface.
-pub trait Backend: EventLog {}
+pub trait Backend: EventLog + coordination::Coordination {}
 
 /// A pool, and what a backend keeps beside it.
 pub struct Db<DB: EventLog> {

@@ -11,12 +11,18 @@ mod backend;
 mod command;
 mod error;
 mod event;
+#[allow(dead_code)]
+pub mod lease;
 mod open;
 mod snapshot;
 mod store;
 mod stream;
+#[allow(dead_code)]
+mod subscription;
 pub mod testing;
 mod upcast;
+#[allow(dead_code)]
+mod wake;
 
 pub use aggregate::{Aggregate, AggregateId, AggregateRoot, AggregateStream};
 pub use backend::{Backend, HeldBy, SafeHead};
@@ -31,6 +37,7 @@ pub use store::{
     Repository, StoreOptions, TransactionScope, copy,
 };
 pub use stream::{ExpectedVersion, ReadDirection, StreamName, StreamQuery};
+pub use subscription::{EventInfo, EventPage, PageEvent};
 pub use upcast::{DecodeError, UnknownEventType, UnknownSchemaVersion, Upcast};
 
 #[cfg(feature = "postgres")]

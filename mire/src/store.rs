@@ -21,6 +21,7 @@ use sqlx::Pool;
 use crate::aggregate::{Aggregate, AggregateId, AggregateRoot, stream_name};
 use crate::backend::{Backend, Db};
 use crate::error::EventStoreError;
+use crate::wake::Wake;
 
 pub use append::{Append, Appended};
 pub use copy::{Copied, Copy, CopyPhase, CopyProgress, copy};
@@ -69,6 +70,7 @@ struct Inner<DB: Backend> {
     tails: TailReader<DB>,
     cache: Cache,
     turns: Turns,
+    wake: Arc<Wake<DB>>,
 }
 
 impl<DB: Backend> EventStore<DB> {
@@ -106,6 +108,7 @@ impl<DB: Backend> EventStore<DB> {
                 tails: TailReader::new(db.clone()),
                 cache: Cache::new(&options),
                 turns: Turns::default(),
+                wake: Wake::new(db.clone()),
                 options,
                 db,
             }),
@@ -212,9 +215,13 @@ impl<DB: Backend> EventStore<DB> {
     }
 
     /// The store's database, for the rest of the crate.
-    #[allow(dead_code)]
     pub(crate) fn db(&self) -> &Db<DB> {
         &self.inner.db
+    }
+
+    /// What wakes those who wait for events or checkpoints.
+    pub(crate) fn wake(&self) -> &Arc<Wake<DB>> {
+        &self.inner.wake
     }
 }
 

@@ -1,6 +1,7 @@
 //! PostgreSQL. Each statement is a file under `postgres/queries/`.
 
 mod append;
+mod coordination;
 mod import;
 mod migrate;
 mod read;

@@ -11,6 +11,13 @@
 //! Another process on the same file is a rival for that lock which can't queue up; there the
 //! driver's busy timeout and a bounded number of further tries wait for it.
 //!
+//! # Leases
+//!
+//! A heartbeat writes, so it waits for its turn like everybody else: a handler's transaction, or a
+//! scope, that stays open for longer than the ttl makes a leader stop and acquire again. Nobody can
+//! take over meanwhile, since that is a write, too; and the fence holds as everywhere. Processes on
+//! one file can't tell each other anything; they poll.
+//!
 //! # What is durable
 //!
 //! `synchronous=FULL`: a commit is on the disk before it returns. A pool with less is refused by
@@ -18,6 +25,7 @@
 //! with the process.
 
 mod append;
+mod coordination;
 mod import;
 mod migrate;
 pub(crate) mod open;

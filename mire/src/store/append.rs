@@ -380,7 +380,9 @@ impl<DB: Backend> EventStore<DB> {
     }
 
     /// Tells subscriptions that the log has grown.
-    pub(super) fn committed(&self) {}
+    pub(super) fn committed(&self) {
+        self.inner.wake.committed();
+    }
 }
 
 /// Turns outcomes into answers; the first conflict is the error.

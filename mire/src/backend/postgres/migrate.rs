@@ -16,11 +16,18 @@ use crate::error::EventStoreError;
 const TABLE: &str = "mire_migrations";
 
 /// Every migration, in order. They are never edited once released, only followed.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(
-    1,
-    "event log",
-    include_str!("../../../migrations/postgres/0001_event_log.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "event log",
+        include_str!("../../../migrations/postgres/0001_event_log.sql"),
+    ),
+    (
+        2,
+        "subscriptions",
+        include_str!("../../../migrations/postgres/0002_subscriptions.sql"),
+    ),
+];
 
 pub(super) async fn migrate(db: &Db<Postgres>, lock_timeout: Duration) -> Result<()> {
     let limits = TxLimits {

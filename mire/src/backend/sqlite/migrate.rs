@@ -16,11 +16,18 @@ use crate::error::{DbErrorKind, EventStoreError};
 const TABLE: &str = "mire_migrations";
 
 /// Every migration, in order. They are never edited once released, only followed.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(
-    1,
-    "event log",
-    include_str!("../../../migrations/sqlite/0001_event_log.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "event log",
+        include_str!("../../../migrations/sqlite/0001_event_log.sql"),
+    ),
+    (
+        2,
+        "subscriptions",
+        include_str!("../../../migrations/sqlite/0002_subscriptions.sql"),
+    ),
+];
 
 /// `PRAGMA synchronous` of a commit that is on the disk.
 const FULL: i64 = 2;

@@ -1,0 +1,6 @@
+-- Moves a checkpoint within the transaction of what was handled. The token fences: a worker that
+-- lost its lease finds no row, and has to roll back. The position says the same of a worker that
+-- takes a commit for failed which went through.
+-- $1: subscription, $2: fence token, $3: from, $4: to
+UPDATE mire_checkpoints SET position = $4, updated_at = CAST(round(unixepoch('subsec') * 1000) AS INTEGER) * 1000
+ WHERE subscription_id = $1 AND fence_token = $2 AND position = $3 AND $4 >= $3
