@@ -36,7 +36,10 @@ pub use store::{
     Append, Appended, CommittedEvents, Copied, Copy, CopyPhase, CopyProgress, EventStore, Executed,
     Repository, StoreOptions, TransactionScope, copy,
 };
-pub use stream::{ExpectedVersion, ReadDirection, StreamName, StreamQuery};
+pub use stream::{
+    ExpectedVersion, MAX_CATEGORY_BYTES, MAX_STREAM_ID_BYTES, ReadDirection, StreamName,
+    StreamQuery,
+};
 pub use subscription::{EventInfo, EventPage, PageEvent};
 pub use upcast::{DecodeError, UnknownEventType, UnknownSchemaVersion, Upcast};
 

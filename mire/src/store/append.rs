@@ -169,7 +169,7 @@ impl Append {
 pub struct Appended {
     /// The stream's version after its last event.
     pub version: i64,
-    /// The position of its last event: what to [wait for](EventStore::wait_for).
+    /// The position of its last event: what to wait for.
     pub position: i64,
     /// Whether an earlier append with the same idempotency key had written it.
     pub repeated: bool,

@@ -258,7 +258,7 @@ impl<DB: Backend> EventStore<DB> {
 pub struct Executed {
     /// The stream's version afterwards.
     pub version: i64,
-    /// The position of the last event: what to [wait for](EventStore::wait_for). `None` when the
+    /// The position of the last event: what to wait for. `None` when the
     /// decision answered no events.
     pub position: Option<i64>,
 }

@@ -66,7 +66,7 @@ impl Staged {
 pub struct CommittedEvents {
     /// The events, stream by stream, without those that were taken before.
     pub events: Vec<RecordedEvent>,
-    /// The highest position that was written: what to [wait for](EventStore::wait_for). `None` when
+    /// The highest position that was written: what to wait for. `None` when
     /// nothing was written.
     pub position: Option<i64>,
 }
