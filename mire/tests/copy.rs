@@ -95,6 +95,7 @@ async fn a_hundred_thousand_events_move_there_and_back() {
     let (source, _source) = Sqlite::fresh().await;
     fill(&source).await;
     let first = source.append_all([keyed()]).await.unwrap()[0];
+    source.reset_checkpoint("balances", 70_000).await.unwrap();
     let (server, _server) = Postgres::fresh().await;
     in_two_runs(&source, &server).await;
     same(&source, &server).await;
@@ -110,6 +111,13 @@ async fn a_hundred_thousand_events_move_there_and_back() {
     let (back, _back) = Sqlite::fresh().await;
     in_two_runs(&server, &back).await;
     same(&source, &back).await;
+    let checkpoint = server.checkpoint("balances").await.unwrap();
+    assert_eq!(checkpoint, Some(70_000));
+    assert_eq!(back.checkpoint("balances").await.unwrap(), checkpoint);
+    // One that is further on in the target stays.
+    back.reset_checkpoint("balances", 80_000).await.unwrap();
+    mire::copy(&source, &back).await.unwrap();
+    assert_eq!(back.checkpoint("balances").await.unwrap(), Some(80_000));
     assert!(back.append_all([keyed()]).await.unwrap()[0].repeated);
 
     for position in [append_one(&server).await, append_one(&back).await] {
@@ -118,6 +126,13 @@ async fn a_hundred_thousand_events_move_there_and_back() {
     // What the source got since is taken over by another call.
     let copied = mire::copy(&back, &source).await.unwrap();
     assert_eq!(copied.events, 1);
+    assert_eq!(source.checkpoint("balances").await.unwrap(), Some(80_000));
+    // The server has gone another way since.
+    let error = mire::copy(&server, &source).await.unwrap_err();
+    assert!(
+        matches!(error, EventStoreError::CopyMismatch { .. }),
+        "{error:?}"
+    );
     let root = source.load::<Account>("after").await.unwrap().unwrap();
     assert_eq!(root.version, 1);
 }

@@ -267,6 +267,11 @@ pub trait Coordination: EventLog {
         subscription_id: &str,
     ) -> impl Future<Output = Result<Option<i64>>> + Send;
 
+    /// All subscriptions that were ever led, and their checkpoints.
+    fn checkpoints(
+        conn: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Vec<(String, i64)>>> + Send;
+
     /// Locks a checkpoint's row until the transaction ends, and answers its position.
     fn lock_checkpoint(
         conn: &mut Self::Connection,

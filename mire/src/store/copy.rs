@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 
 use super::EventStore;
-use crate::backend::{Backend, Db, ImportedEvent, LogRead};
+use crate::backend::{Backend, Db, ImportedEvent, LogRead, TxLimits};
 use crate::error::EventStoreError;
 
 /// Events in one page, at most.
@@ -58,8 +58,12 @@ pub struct Copy<'a, From: Backend, To: Backend> {
 }
 
 /// Copies all events from one store to another, of whatever backends: streams, versions, positions,
-/// times, payloads and metadata byte by byte, and what idempotency keys did. Snapshots are left
-/// out; they are folded again when they are due.
+/// times, payloads and metadata byte by byte, what idempotency keys did, and subscriptions'
+/// checkpoints with the events that they put aside. Snapshots are left out; they are folded again
+/// when they are due.
+///
+/// What handlers wrote into tables of their own is not copied. Copy such tables yourself, or let a
+/// subscription fill them again with [`reset_checkpoint`](EventStore::reset_checkpoint).
 ///
 /// The target has to be migrated, and empty or the beginning of an earlier copy: calling it again
 /// goes on where that one was interrupted, or takes over what the source got since. Nobody else may
@@ -123,6 +127,7 @@ impl<'a, From: Backend, To: Backend> Copy<'a, From, To> {
             self.report(CopyPhase::Copying, after, up_to);
         }
         self.copy_keys(up_to).await?;
+        self.copy_checkpoints(up_to).await?;
         self.to.committed();
         let verified = self.verify(up_to).await?;
         Ok(Copied {
@@ -160,6 +165,39 @@ impl<'a, From: Backend, To: Backend> Copy<'a, From, To> {
             To::import_keys(to, &keys).await?;
             after = (last.stream_id.clone(), last.key.clone());
         }
+    }
+
+    /// Subscriptions go on in the target where they are in the source, with what they put aside.
+    async fn copy_checkpoints(&mut self, up_to: i64) -> Result<(), EventStoreError> {
+        let (from, to) = (self.from.db(), self.to.db());
+        let mut conn = from.pool.acquire().await?;
+        for (subscription, position) in From::checkpoints(&mut conn).await? {
+            let position = position.min(up_to);
+            let mut tx = To::begin(to, TxLimits::default()).await?;
+            let there = To::lock_checkpoint(&mut tx.tx, &subscription).await?;
+            // It never moves back, and what is parked behind it is settled there.
+            if there.is_some_and(|there| there >= position) {
+                tx.rollback().await?;
+                continue;
+            }
+            let mut after = there.unwrap_or(0);
+            loop {
+                let parked =
+                    From::parked_events(&mut conn, &subscription, None, after, PAGE).await?;
+                let Some(last) = parked.last() else { break };
+                after = last.event.global_position;
+                for parked in parked {
+                    if parked.event.global_position <= position {
+                        To::put_aside(&mut tx.tx, &subscription, &parked.event, parked.state)
+                            .await?;
+                    }
+                }
+            }
+            let token = To::revoke_lease(&mut tx.tx, &subscription).await?;
+            To::reset_checkpoint(&mut tx.tx, &subscription, position, token.unwrap_or(0)).await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     async fn verify(&mut self, up_to: i64) -> Result<u64, EventStoreError> {

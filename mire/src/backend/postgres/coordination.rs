@@ -166,6 +166,12 @@ impl Coordination for Postgres {
             .await?)
     }
 
+    async fn checkpoints(conn: &mut PgConnection) -> Result<Vec<(String, i64)>> {
+        Ok(sqlx::query_as(include_str!("queries/checkpoints.sql"))
+            .fetch_all(conn)
+            .await?)
+    }
+
     async fn lock_checkpoint(
         conn: &mut PgConnection,
         subscription_id: &str,

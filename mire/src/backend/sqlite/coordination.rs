@@ -157,6 +157,12 @@ impl Coordination for Sqlite {
             .await?)
     }
 
+    async fn checkpoints(conn: &mut SqliteConnection) -> Result<Vec<(String, i64)>> {
+        Ok(sqlx::query_as(include_str!("queries/checkpoints.sql"))
+            .fetch_all(conn)
+            .await?)
+    }
+
     async fn lock_checkpoint(
         conn: &mut SqliteConnection,
         subscription_id: &str,
