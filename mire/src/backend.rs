@@ -33,6 +33,20 @@ pub type Result<T> = std::result::Result<T, EventStoreError>;
 /// A database that can hold an event store: `sqlx::Postgres` or `sqlx::Sqlite`, as far as their
 /// features are on. Code that is generic over the backend needs this one bound.
 ///
+/// Both backends keep the same promises and pass the same tests. What differs:
+///
+/// | | PostgreSQL | SQLite |
+/// |---|---|---|
+/// | writers | any number, in any number of processes | one at a time; they queue up, in order |
+/// | readers beside a writer | yes | yes (WAL) |
+/// | an open [`TransactionScope`](crate::TransactionScope) holds up | appends to its streams | every write to the file |
+/// | processes | any number, on any hosts | several on one host: safe, but they wait for each other without order |
+/// | wake-ups between processes | `LISTEN`/`NOTIFY`, and polling | polling |
+/// | a handler's transaction that outlasts the lease's ttl | goes on | loses the lease and rolls back |
+/// | `load_for_update` of one stream locks | that stream | every stream |
+/// | a store for a test | a database each | `sqlite::memory:`, in milliseconds |
+/// | times are exact to | a microsecond | a millisecond |
+///
 /// It can't be implemented outside mire; its methods are the seam between mire and SQL and not part
 /// of the public interface.
 pub trait Backend: EventLog + coordination::Coordination {}
