@@ -15,7 +15,6 @@ use sqlx::{Database, Pool, Transaction};
 use crate::error::EventStoreError;
 use crate::stream::{ExpectedVersion, ReadDirection, StreamName};
 
-#[allow(dead_code)]
 pub(crate) mod coordination;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;

@@ -11,17 +11,15 @@ mod backend;
 mod command;
 mod error;
 mod event;
-#[allow(dead_code)]
 pub mod lease;
 mod open;
+mod projection;
 mod snapshot;
 mod store;
 mod stream;
-#[allow(dead_code)]
 mod subscription;
 pub mod testing;
 mod upcast;
-#[allow(dead_code)]
 mod wake;
 
 pub use aggregate::{Aggregate, AggregateId, AggregateRoot, AggregateStream};
@@ -31,6 +29,11 @@ pub use error::{DbErrorKind, EventStoreError};
 pub use event::{Event, EventData, EventMetadata, EventTypeStatic, RecordedEvent, StoredEvent};
 pub use mire_macros::{EventData, aggregate};
 pub use open::{AnyStore, open, open_any};
+pub use projection::{
+    Batch, EventHandler, Failure, FailurePolicy, HandledEvent, PageHandler, ParkedEvent,
+    ParkedState, ProjectionRunner, ProjectionRunnerBuilder, RunnerError, Subscription,
+    TransactionalBatchEventHandler, TransactionalEventHandler, TransactionalPageHandler,
+};
 pub use snapshot::Snapshot;
 pub use store::{
     Append, Appended, CommittedEvents, Copied, Copy, CopyPhase, CopyProgress, EventStore, Executed,

@@ -1,0 +1,617 @@
+//! One subscription of a runner: following, leading, and delivering pages while it leads.
+//!
+//! A future that is dropped rolls its transaction back, so leadership ends by dropping whatever is
+//! under way: see [`Member::lead`].
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::coordination::{Advance, NewParked, ParkedState};
+use crate::backend::{Backend, Result as StoreResult, TxLimits, WriteTx};
+use crate::error::EventStoreError;
+use crate::lease::{Attempt, Lease, Leases};
+use crate::projection::settings::{FailurePolicy, RunnerError, Settings, Subscription};
+use crate::projection::{Batch, Failure, PageHandler, TransactionalPageHandler};
+use crate::store::EventStore;
+use crate::subscription::cursor::Cursor;
+use crate::subscription::feed::Feed;
+use crate::subscription::{EventPage, PageEvent};
+
+/// A handler that takes events one by one commits after this time at the latest.
+const SLICE: Duration = Duration::from_millis(200);
+
+/// How often, at most, a checkpoint is written for which nothing was handled.
+const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
+
+/// The first pause after the database failed, and the longest.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// The longest pause between two attempts of an event.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+pub(super) enum Handler<DB: Backend> {
+    Plain(Arc<dyn PageHandler>),
+    Transactional(Arc<dyn TransactionalPageHandler<DB>>),
+}
+
+impl<DB: Backend> Clone for Handler<DB> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Plain(handler) => Self::Plain(Arc::clone(handler)),
+            Self::Transactional(handler) => Self::Transactional(Arc::clone(handler)),
+        }
+    }
+}
+
+impl<DB: Backend> Handler<DB> {
+    fn categories(&self) -> Vec<String> {
+        match self {
+            Self::Plain(handler) => handler.categories(),
+            Self::Transactional(handler) => handler.categories(),
+        }
+    }
+}
+
+/// Why delivering ended.
+pub(super) enum End {
+    /// The runner was cancelled.
+    Cancelled,
+    /// This worker may no longer take itself for the leader.
+    Lost,
+    /// The fence refused: another worker leads, or the checkpoint was reset.
+    Fenced,
+    /// The database failed; go on from the stored checkpoint.
+    Database(EventStoreError),
+    /// For good.
+    Failed(anyhow::Error),
+}
+
+impl From<EventStoreError> for End {
+    fn from(error: EventStoreError) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// One subscription of one runner.
+pub(super) struct Member<DB: Backend> {
+    pub(super) store: EventStore<DB>,
+    pub(super) settings: Settings,
+    pub(super) subscription: Subscription,
+    pub(super) handler: Handler<DB>,
+    pub(super) leases: Arc<Leases<DB>>,
+    pub(super) stop: CancellationToken,
+}
+
+impl<DB: Backend> Member<DB> {
+    pub(super) fn id(&self) -> &str {
+        &self.subscription.id
+    }
+
+    /// Follows and leads until it is cancelled or a handler failed for good.
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let mut changed = self.store.wake().watch_subscription_changed();
+        let mut pause = PAUSE_MIN;
+        while !self.stop.is_cancelled() {
+            changed.borrow_and_update();
+            let attempt = tokio::select! {
+                () = self.stop.cancelled() => break,
+                attempt = self.leases.acquire(self.id()) => attempt,
+            };
+            let wait = match attempt {
+                Ok(Attempt::Acquired { lease, position }) => {
+                    pause = PAUSE_MIN;
+                    if let Some(answer) = self.lead(lease, position).await {
+                        return answer;
+                    }
+                    continue;
+                }
+                Ok(Attempt::Taken { remaining }) => {
+                    let until_expiry = remaining + Duration::from_millis(5);
+                    let recheck = self.settings.lease_recheck_interval;
+                    if remaining.is_zero() {
+                        recheck.min(PAUSE_MIN)
+                    } else {
+                        recheck.min(until_expiry)
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        subscription_id = self.id(),
+                        ?error,
+                        "can't ask for the lease"
+                    );
+                    pause = (pause * 2).min(PAUSE_MAX);
+                    pause.min(self.settings.lease_recheck_interval)
+                }
+            };
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                () = sleep(wait) => {}
+                _ = changed.changed() => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Leads until the lease is lost (`None`), or for the last time.
+    async fn lead(&self, lease: Lease, position: i64) -> Option<anyhow::Result<()>> {
+        let worker_id = &self.settings.worker_id;
+        let fence_token = lease.fence_token();
+        tracing::info!(subscription_id = self.id(), %worker_id, fence_token, position, "leading");
+        let mut leader = Leader {
+            member: self,
+            fence_token,
+            position,
+            handled: position,
+            written_at: Instant::now() - IDLE_CHECKPOINT,
+            parked: HashMap::new(),
+            attempts: (0, 0),
+        };
+        let grace = async {
+            self.stop.cancelled().await;
+            sleep(self.settings.shutdown_grace).await;
+        };
+        let end = tokio::select! {
+            biased;
+            () = lease.lost() => End::Lost,
+            () = grace => End::Cancelled,
+            end = leader.run() => end,
+        };
+        let lost = matches!(end, End::Lost);
+        let answer = match end {
+            End::Lost | End::Fenced => {
+                tracing::warn!(subscription_id = self.id(), %worker_id, fence_token, "lost the lease");
+                None
+            }
+            End::Cancelled => Some(Ok(())),
+            End::Failed(error) => Some(Err(error)),
+            End::Database(error) => Some(Err(error.into())),
+        };
+        // A lease that was lost by its deadline runs out by itself. One that was fenced may still
+        // be this worker's by name, when the checkpoint was not where it was taken to be.
+        if !lost && let Err(error) = self.leases.release(lease).await {
+            tracing::warn!(
+                subscription_id = self.id(),
+                ?error,
+                "the lease expires by itself"
+            );
+        }
+        self.store.wake().subscription_changed();
+        answer
+    }
+
+    pub(super) fn limits(&self) -> TxLimits {
+        TxLimits {
+            idle: Some(self.settings.lease_ttl),
+            lock: None,
+        }
+    }
+}
+
+/// What a leader knows.
+pub(super) struct Leader<'m, DB: Backend> {
+    pub(super) member: &'m Member<DB>,
+    pub(super) fence_token: i64,
+    /// Where the stored checkpoint is.
+    pub(super) position: i64,
+    /// Up to where all is done; at or above the stored checkpoint.
+    handled: i64,
+    written_at: Instant,
+    /// Streams that are held up, and whether another try was asked for.
+    pub(super) parked: HashMap<String, bool>,
+    /// The event at the front that failed, and how often.
+    pub(super) attempts: (i64, u32),
+}
+
+impl<DB: Backend> Leader<'_, DB> {
+    async fn run(&mut self) -> End {
+        let mut pause = PAUSE_MIN;
+        loop {
+            let before = self.position;
+            let end = match self.deliver().await {
+                Err(end) => end,
+                Ok(never) => match never {},
+            };
+            let End::Database(error) = end else {
+                return end;
+            };
+            tracing::warn!(
+                subscription_id = self.member.id(),
+                ?error,
+                "the database failed; going on from the checkpoint"
+            );
+            if self.position > before {
+                pause = PAUSE_MIN;
+            }
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.member.stop.cancelled() => return End::Cancelled,
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
+            // A commit whose answer was lost may have gone through.
+            if let Ok(Some(position)) = self.member.store.checkpoint(self.member.id()).await {
+                self.position = position;
+                self.handled = position;
+            }
+        }
+    }
+
+    async fn deliver(&mut self) -> Result<std::convert::Infallible, End> {
+        let member = self.member;
+        let store = &member.store;
+        self.load_parked().await?;
+        let cursor = Cursor::new(
+            member.id(),
+            member.handler.categories(),
+            member.settings.batch_size,
+            self.position,
+        );
+        let mut feed = Feed::start(
+            store.db().clone(),
+            cursor,
+            store.wake().watch_appended(),
+            member.settings.poll_interval,
+        );
+        let mut changed = store.wake().watch_subscription_changed();
+        loop {
+            if !self.parked.is_empty() {
+                self.load_parked().await?;
+                self.retry_parked().await?;
+            }
+            let idle = if self.handled > self.position {
+                IDLE_CHECKPOINT
+            } else {
+                member.settings.poll_interval
+            };
+            let page = tokio::select! {
+                biased;
+                () = member.stop.cancelled() => {
+                    self.flush().await?;
+                    return Err(End::Cancelled);
+                }
+                page = feed.next() => page.map_err(|error| match error {
+                    error @ EventStoreError::OrderingViolation { .. } => End::Failed(error.into()),
+                    error => End::Database(error),
+                })?,
+                _ = changed.changed() => continue,
+                () = sleep(idle) => {
+                    self.flush().await?;
+                    continue;
+                }
+            };
+            self.page(&page).await?;
+            if self.handled > self.position
+                && ((!page.is_empty() && !feed.ready())
+                    || self.written_at.elapsed() >= IDLE_CHECKPOINT)
+            {
+                self.flush().await?;
+            }
+        }
+    }
+
+    /// Delivers a page, down to single events where one fails.
+    async fn page(&mut self, page: &Arc<EventPage>) -> Result<(), End> {
+        let all = page.len();
+        let (mut start, mut limit, mut suspect) = (0, all, all);
+        while start < all {
+            if self.member.stop.is_cancelled() {
+                self.flush().await?;
+                return Err(End::Cancelled);
+            }
+            let failure = match self.window(page, start, limit).await? {
+                Ok(done) => {
+                    start = done;
+                    if start >= limit {
+                        limit = if start >= suspect { all } else { suspect };
+                        suspect = suspect.max(limit);
+                    }
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            // A plain handler's events before the failing one are done already.
+            if let (Handler::Plain(_), Some(at)) = (&self.member.handler, failure.index)
+                && at > start
+            {
+                self.done(page, at - 1);
+                start = at;
+            }
+            suspect = limit;
+            match failure.index {
+                Some(at) if at > start => {
+                    self.count_attempt(page, at);
+                    limit = at;
+                }
+                Some(_) => limit = start + 1,
+                None if limit - start > 1 => {
+                    limit = start + (limit - start) / 2;
+                    continue;
+                }
+                None => {}
+            }
+            if limit == start + 1 && failure.index.is_none_or(|at| at == start) {
+                self.failed(page, start, failure).await?;
+                if self.handled >= position(page, start) {
+                    start += 1;
+                    limit = all;
+                    suspect = all;
+                }
+            }
+        }
+        self.handled = self.handled.max(page.up_to());
+        Ok(())
+    }
+
+    fn done(&mut self, page: &EventPage, index: usize) {
+        self.handled = self.handled.max(position(page, index));
+    }
+
+    fn count_attempt(&mut self, page: &EventPage, index: usize) -> u32 {
+        let position = position(page, index);
+        if self.attempts.0 != position {
+            self.attempts = (position, 0);
+        }
+        self.attempts.1 += 1;
+        self.attempts.1
+    }
+
+    /// Delivers the events from `start` to `limit`, or the first of them, and answers how far it
+    /// came.
+    async fn window(
+        &mut self,
+        page: &Arc<EventPage>,
+        start: usize,
+        limit: usize,
+    ) -> Result<Result<usize, Failure>, End> {
+        let is_parked = |index: &usize| {
+            page.event(*index)
+                .is_some_and(|event| self.parked.contains_key(event.stream_id()))
+        };
+        let (behind, indexes): (Vec<usize>, Vec<usize>) =
+            (start..limit).partition(|index| is_parked(index));
+        let batch = Batch::new(page, indexes.clone(), SLICE, &self.member.stop);
+        let mut tx = match &self.member.handler {
+            Handler::Transactional(_) => Some(self.begin().await?),
+            Handler::Plain(_) => None,
+        };
+        if !batch.is_empty() {
+            let handled = self.call(&batch, tx.as_mut()).await;
+            if let Err(mut failure) = handled {
+                if let Some(tx) = tx {
+                    // A connection that is gone is the database's failure, not the event's.
+                    match timeout(PAUSE_MAX, tx.rollback()).await {
+                        Ok(rolled_back) => rolled_back?,
+                        Err(_) => tracing::warn!("a handler's transaction is slow to roll back"),
+                    }
+                }
+                failure.index = failure.index.or(batch.current());
+                return Ok(Err(failure));
+            }
+        }
+        let taken = batch.taken();
+        let done = if taken >= indexes.len() {
+            limit
+        } else {
+            indexes[taken]
+        };
+        if done == start {
+            // The handler took nothing, and an endless loop would follow.
+            return Ok(Err(Failure::from(anyhow::anyhow!(
+                "the handler took none of the events that it was given"
+            ))));
+        }
+        let to = if done == page.len() {
+            page.up_to()
+        } else {
+            position(page, done - 1)
+        };
+        let behind: Vec<NewParked> = behind
+            .into_iter()
+            .filter(|index| *index < done)
+            .filter_map(|index| page.event(index))
+            .map(|event| aside(&event, 0, None))
+            .collect();
+        if tx.is_none() && behind.is_empty() {
+            self.handled = self.handled.max(to);
+            return Ok(Ok(done));
+        }
+        let mut tx = match tx {
+            Some(tx) => tx,
+            None => self.begin().await?,
+        };
+        self.advance(&mut tx, to).await?;
+        if !behind.is_empty() {
+            let count = DB::park_behind(&mut tx.tx, self.member.id(), &behind).await?;
+            if count != behind.len() as u64 {
+                // A stream was let go meanwhile: deliver its events after all.
+                tx.rollback().await?;
+                self.load_parked().await?;
+                return Ok(Ok(start));
+            }
+        }
+        self.commit(tx, to).await?;
+        Ok(Ok(done))
+    }
+
+    /// Calls the handler; a panic and a time-out are failures.
+    pub(super) async fn call(
+        &self,
+        batch: &Batch,
+        tx: Option<&mut WriteTx<DB>>,
+    ) -> Result<(), Failure> {
+        let call = match (&self.member.handler, tx) {
+            (Handler::Plain(handler), _) => handler.handle(batch),
+            (Handler::Transactional(handler), Some(tx)) => handler.handle(batch, &mut tx.tx),
+            (Handler::Transactional(_), None) => return Ok(()),
+        };
+        let mut call = std::pin::pin!(AssertUnwindSafe(call).catch_unwind());
+        let answer = match self.member.subscription.handler_timeout {
+            None => call.await,
+            Some(limit) => loop {
+                let taken = batch.taken();
+                match timeout(limit, &mut call).await {
+                    Ok(answer) => break answer,
+                    // Another event by now: its time starts anew.
+                    Err(_) if batch.taken() > taken => {}
+                    Err(_) => {
+                        let error = anyhow::anyhow!("the handler took longer than {limit:?}");
+                        return Err(Failure {
+                            index: batch.current(),
+                            ..Failure::from(error)
+                        });
+                    }
+                }
+            },
+        };
+        answer.unwrap_or_else(|panic| {
+            let text = panic_text(panic.as_ref());
+            Err(Failure::from(anyhow::anyhow!(
+                "the handler panicked: {text}"
+            )))
+        })
+    }
+
+    /// An event that stands alone has failed once more: wait, or let the policy decide.
+    async fn failed(
+        &mut self,
+        page: &Arc<EventPage>,
+        index: usize,
+        failure: Failure,
+    ) -> Result<(), End> {
+        let Some(event) = page.event(index) else {
+            return Ok(());
+        };
+        let attempts = self.count_attempt(page, index);
+        let subscription = &self.member.subscription;
+        let limit = subscription
+            .max_attempts
+            .unwrap_or(self.member.settings.max_attempts);
+        let error = format!("{:#}", failure.source);
+        tracing::warn!(
+            subscription_id = self.member.id(),
+            position = event.global_position(),
+            stream_id = event.stream_id(),
+            event_type = event.event_type(),
+            attempts,
+            error,
+            "an event was not handled",
+        );
+        if attempts < limit && !failure.permanent {
+            self.back_off(attempts).await;
+            return Ok(());
+        }
+        let state = match subscription.policy {
+            FailurePolicy::Stop => {
+                self.flush().await?;
+                return Err(End::Failed(
+                    RunnerError::Stopped {
+                        subscription_id: self.member.id().to_owned(),
+                        position: event.global_position(),
+                        stream_id: event.stream_id().to_owned(),
+                        event_type: event.event_type().to_owned(),
+                        attempts,
+                        source: failure.source,
+                    }
+                    .into(),
+                ));
+            }
+            FailurePolicy::Park => ParkedState::Parked,
+            FailurePolicy::Skip => ParkedState::Skipped,
+        };
+        let mut tx = self.begin().await?;
+        let to = event.global_position();
+        self.advance(&mut tx, to).await?;
+        let parked = aside(&event, attempts, Some(error));
+        DB::put_aside(&mut tx.tx, self.member.id(), &parked, state).await?;
+        self.commit(tx, to).await?;
+        if state == ParkedState::Parked {
+            self.parked.insert(event.stream_id().to_owned(), false);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn back_off(&self, attempts: u32) {
+        let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1).min(20));
+        let pause = (self.member.settings.retry_backoff * doubled).min(BACKOFF_MAX);
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = self.member.stop.cancelled() => {}
+        }
+    }
+
+    pub(super) async fn begin(&self) -> StoreResult<WriteTx<DB>> {
+        DB::begin(self.member.store.db(), self.member.limits()).await
+    }
+
+    /// Moves the checkpoint within a transaction; the row is locked from here on.
+    pub(super) async fn advance(&self, tx: &mut WriteTx<DB>, to: i64) -> Result<(), End> {
+        let advance = Advance {
+            subscription_id: self.member.id(),
+            fence_token: self.fence_token,
+            from: self.position,
+            to,
+        };
+        if DB::advance_checkpoint(&mut tx.tx, advance).await? {
+            Ok(())
+        } else {
+            Err(End::Fenced)
+        }
+    }
+
+    pub(super) async fn commit(&mut self, tx: WriteTx<DB>, to: i64) -> Result<(), End> {
+        tx.commit().await?;
+        self.position = to;
+        self.handled = self.handled.max(to);
+        self.written_at = Instant::now();
+        self.member.store.wake().checkpointed();
+        Ok(())
+    }
+
+    /// Writes the checkpoint, if it is behind what was handled.
+    async fn flush(&mut self) -> Result<(), End> {
+        if self.handled > self.position {
+            let to = self.handled;
+            let mut tx = self.begin().await?;
+            self.advance(&mut tx, to).await?;
+            self.commit(tx, to).await?;
+        }
+        Ok(())
+    }
+}
+
+fn position(page: &EventPage, index: usize) -> i64 {
+    page.event(index)
+        .map_or(page.up_to(), |event| event.global_position())
+}
+
+/// The most bytes of an error's text that are kept with a parked event.
+const MAX_ERROR_BYTES: usize = 4096;
+
+pub(super) fn aside(event: &PageEvent<'_>, attempts: u32, error: Option<String>) -> NewParked {
+    NewParked {
+        global_position: event.global_position(),
+        stream_id: event.stream_id().to_owned(),
+        stream_version: event.stream_version(),
+        event_type: event.event_type().to_owned(),
+        attempts: i32::try_from(attempts).unwrap_or(i32::MAX),
+        error: error.map(|mut error| {
+            error.truncate(error.floor_char_boundary(MAX_ERROR_BYTES));
+            // PostgreSQL has no place for it.
+            error.replace('\0', "\u{fffd}")
+        }),
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
+}

@@ -1,0 +1,305 @@
+//! The runner: its subscriptions, each in a task of its own, under one worker.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::backend::coordination::Worker;
+use crate::backend::{Backend, TxLimits};
+use crate::lease::Leases;
+use crate::projection::adapter::{Plain, Transactional, TransactionalBatch};
+use crate::projection::leader::{Handler, Member};
+use crate::projection::settings::{RunnerError, Settings, Subscription};
+use crate::projection::{
+    EventHandler, PageHandler, TransactionalBatchEventHandler, TransactionalEventHandler,
+    TransactionalPageHandler,
+};
+use crate::store::EventStore;
+
+/// Runs subscriptions, of which it leads some and follows others.
+///
+/// ```no_run
+/// # use tokio_util::sync::CancellationToken;
+/// # async fn example<H: mire::EventHandler>(store: mire::EventStore, handler: H) -> anyhow::Result<()> {
+/// let runner = mire::ProjectionRunner::builder(store)
+///     .worker_id("replica-a")
+///     .subscribe("welcome-mail", handler)
+///     .build();
+/// runner.run(CancellationToken::new()).await
+/// # }
+/// ```
+pub struct ProjectionRunner<DB: Backend> {
+    inner: Arc<Inner<DB>>,
+}
+
+struct Inner<DB: Backend> {
+    store: EventStore<DB>,
+    settings: Settings,
+    subscriptions: Vec<(Subscription, Handler<DB>)>,
+}
+
+impl<DB: Backend> fmt::Debug for ProjectionRunner<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProjectionRunner")
+            .field("settings", &self.inner.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<DB: Backend> ProjectionRunner<DB> {
+    /// A runner on this store, without subscriptions yet.
+    pub fn builder(store: EventStore<DB>) -> ProjectionRunnerBuilder<DB> {
+        ProjectionRunnerBuilder {
+            store,
+            settings: Settings {
+                worker_id: format!("worker-{}", Uuid::new_v4().simple()),
+                poll_interval: Duration::from_secs(1),
+                batch_size: 1000,
+                max_attempts: 5,
+                retry_backoff: Duration::from_millis(100),
+                lease_ttl: Duration::from_secs(30),
+                heartbeat_interval: None,
+                lease_recheck_interval: Duration::from_secs(5),
+                shutdown_grace: Duration::from_secs(10),
+            },
+            subscriptions: Vec::new(),
+        }
+    }
+
+    /// The name that a lease shows while this runner leads: the one it was given, or a unique one.
+    pub fn worker_id(&self) -> &str {
+        &self.inner.settings.worker_id
+    }
+
+    /// Runs until it is cancelled, then lets running handlers finish for at most the shutdown grace
+    /// and gives its leases back, so that other replicas take over at once.
+    ///
+    /// # Errors
+    ///
+    /// Before anything starts: a [`RunnerError`] for settings that can't work, and what a
+    /// handler's `prepare` answers. Later: [`RunnerError::Stopped`], and
+    /// [`OrderingViolation`](crate::EventStoreError::OrderingViolation). One subscription that
+    /// stops ends the whole runner, in good order. Databases that are away for a while are waited
+    /// for.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops everything at once, without releasing: leases expire after their
+    /// ttl.
+    pub fn run(
+        &self,
+        cancel: CancellationToken,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send + 'static + use<DB> {
+        let inner = Arc::clone(&self.inner);
+        async move { inner.run(cancel).await }
+    }
+}
+
+impl<DB: Backend> Inner<DB> {
+    async fn run(self: Arc<Self>, cancel: CancellationToken) -> anyhow::Result<()> {
+        let subscriptions = self
+            .subscriptions
+            .iter()
+            .map(|(subscription, _)| subscription);
+        self.settings.check(&self.store, subscriptions)?;
+        let migrated = DB::is_migrated(&mut *self.store.pool().acquire().await?).await?;
+        if !migrated {
+            return Err(RunnerError::NotMigrated.into());
+        }
+        self.prepare().await?;
+
+        let worker = Worker {
+            worker_id: self.settings.worker_id.clone(),
+            instance: Uuid::new_v4(),
+            ttl: self.settings.lease_ttl,
+        };
+        let leases = Arc::new(Leases::new(
+            self.store.db(),
+            worker,
+            self.settings.heartbeat(),
+        ));
+        // All tasks end with this future, however it ends.
+        let mut upkeep = JoinSet::new();
+        let keeper = Arc::clone(&leases);
+        upkeep.spawn(async move { keeper.keep().await });
+        let wake = Arc::clone(self.store.wake());
+        upkeep.spawn(async move { wake.listen().await });
+
+        let stop = cancel.child_token();
+        let mut members = JoinSet::new();
+        for (subscription, handler) in &self.subscriptions {
+            let member = Member {
+                store: self.store.clone(),
+                settings: self.settings.clone(),
+                subscription: subscription.clone(),
+                handler: handler.clone(),
+                leases: Arc::clone(&leases),
+                stop: stop.clone(),
+            };
+            members.spawn(member.run());
+        }
+        let mut answer = Ok(());
+        while let Some(ended) = members.join_next().await {
+            let ended = ended.context("a subscription's task broke down").flatten();
+            if let Err(error) = ended {
+                stop.cancel();
+                if answer.is_ok() {
+                    answer = Err(error);
+                } else {
+                    tracing::error!(?error, "a further subscription stopped");
+                }
+            }
+        }
+        answer
+    }
+
+    async fn prepare(&self) -> anyhow::Result<()> {
+        for (subscription, handler) in &self.subscriptions {
+            let Handler::Transactional(handler) = handler else {
+                continue;
+            };
+            let mut tx = DB::begin(self.store.db(), TxLimits::default()).await?;
+            handler
+                .prepare(&mut tx.tx)
+                .await
+                .with_context(|| format!("subscription `{}` can't start", subscription.id))?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts a [`ProjectionRunner`] together. Settings are checked when it runs.
+#[must_use]
+pub struct ProjectionRunnerBuilder<DB: Backend> {
+    store: EventStore<DB>,
+    settings: Settings,
+    subscriptions: Vec<(Subscription, Handler<DB>)>,
+}
+
+impl<DB: Backend> fmt::Debug for ProjectionRunnerBuilder<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProjectionRunnerBuilder")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<DB: Backend> ProjectionRunnerBuilder<DB> {
+    /// The name that a lease shows. Default: a unique one.
+    pub fn worker_id(mut self, worker_id: impl Into<String>) -> Self {
+        self.settings.worker_id = worker_id.into();
+        self
+    }
+
+    /// How often to look for events when nothing wakes the runner. Default: 1 second.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.settings.poll_interval = interval;
+        self
+    }
+
+    /// The most events that are read, and committed, at once. Default: 1,000.
+    pub fn batch_size(mut self, events: i64) -> Self {
+        self.settings.batch_size = events;
+        self
+    }
+
+    /// How often an event is tried before the failure policy decides. Default: 5.
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.settings.max_attempts = attempts;
+        self
+    }
+
+    /// The pause after the first failed attempt; it doubles with each further one, up to 30
+    /// seconds. Default: 100 ms.
+    pub fn retry_backoff(mut self, pause: Duration) -> Self {
+        self.settings.retry_backoff = pause;
+        self
+    }
+
+    /// How long a lease lasts without a heartbeat. Default: 30 seconds.
+    pub fn lease_ttl(mut self, ttl: Duration) -> Self {
+        self.settings.lease_ttl = ttl;
+        self
+    }
+
+    /// How often leases are extended. Default: a third of the ttl, and at least 100 ms.
+    pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.settings.heartbeat_interval = Some(interval);
+        self
+    }
+
+    /// How often a follower looks whether the lease is free. Default: 5 seconds.
+    pub fn lease_recheck_interval(mut self, interval: Duration) -> Self {
+        self.settings.lease_recheck_interval = interval;
+        self
+    }
+
+    /// How long a handler may go on after the runner was cancelled. Default: 10 seconds.
+    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
+        self.settings.shutdown_grace = grace;
+        self
+    }
+
+    /// Adds a plain handler: at least once.
+    pub fn subscribe(self, id: impl Into<Subscription>, handler: impl EventHandler) -> Self {
+        self.subscribe_pages(id, Plain(handler))
+    }
+
+    /// Adds a transactional handler: exactly once.
+    pub fn subscribe_transactional(
+        self,
+        id: impl Into<Subscription>,
+        handler: impl TransactionalEventHandler<DB>,
+    ) -> Self {
+        self.subscribe_pages_transactional(id, Transactional(handler))
+    }
+
+    /// Adds a transactional handler of whole batches: exactly once.
+    pub fn subscribe_transactional_batch(
+        self,
+        id: impl Into<Subscription>,
+        handler: impl TransactionalBatchEventHandler<DB>,
+    ) -> Self {
+        self.subscribe_pages_transactional(id, TransactionalBatch(handler))
+    }
+
+    /// Adds a handler of undecoded events: at least once.
+    pub fn subscribe_pages(
+        mut self,
+        id: impl Into<Subscription>,
+        handler: impl PageHandler,
+    ) -> Self {
+        let handler = Handler::Plain(Arc::new(handler));
+        self.subscriptions.push((id.into(), handler));
+        self
+    }
+
+    /// Adds a transactional handler of undecoded events: exactly once.
+    pub fn subscribe_pages_transactional(
+        mut self,
+        id: impl Into<Subscription>,
+        handler: impl TransactionalPageHandler<DB>,
+    ) -> Self {
+        let handler = Handler::Transactional(Arc::new(handler));
+        self.subscriptions.push((id.into(), handler));
+        self
+    }
+
+    /// The runner.
+    pub fn build(self) -> ProjectionRunner<DB> {
+        ProjectionRunner {
+            inner: Arc::new(Inner {
+                store: self.store,
+                settings: self.settings,
+                subscriptions: self.subscriptions,
+            }),
+        }
+    }
+}
