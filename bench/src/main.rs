@@ -1,0 +1,139 @@
+//! mire beside other event stores, workload by workload. `--help` says how.
+
+mod options;
+mod report;
+mod rounds;
+mod server;
+mod systems;
+mod workload;
+mod workloads;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::bail;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use options::{Asked, Options};
+use report::About;
+use server::Server;
+use workload::Workload;
+
+fn main() -> ExitCode {
+    let options = match options::parse(std::env::args_os().skip(1)) {
+        Ok(Asked::Help) => {
+            print!("{}", options::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Ok(Asked::Run(options)) => options,
+        Err(error) => {
+            eprintln!("bench: {error:#}; `--help` lists what there is");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> anyhow::Result<()> {
+    let chosen = chosen(options)?;
+    if options.list {
+        for workload in &chosen {
+            let names: Vec<&str> = rounds::contestants(&**workload, options)?
+                .iter()
+                .map(|kind| kind.title)
+                .collect();
+            println!(
+                "{:>3}  {}  ({})",
+                workload.number(),
+                workload.name(),
+                names.join(", ")
+            );
+        }
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(measure(&chosen, options))
+}
+
+/// The workloads that were asked for.
+fn chosen(options: &Options) -> anyhow::Result<Vec<Box<dyn Workload>>> {
+    let filters = &options.filters;
+    let chosen: Vec<_> = workloads::all()
+        .into_iter()
+        .filter(|workload| {
+            if filters.is_empty() {
+                return options.all || options.list || !workload.is_long();
+            }
+            filters.iter().any(|filter| {
+                workload.number() == filter || workload.name().contains(filter.as_str())
+            })
+        })
+        .collect();
+    if chosen.is_empty() {
+        bail!(
+            "no workload is called {}: `--list` names them",
+            filters.join(" or ")
+        );
+    }
+    Ok(chosen)
+}
+
+async fn measure(chosen: &[Box<dyn Workload>], options: &Options) -> anyhow::Result<()> {
+    let server = Server::connect().await?;
+    let mut steps = 0;
+    for workload in chosen {
+        steps += rounds::steps(&**workload, options)?;
+    }
+    let progress = progress_bar(steps);
+    let mut rows = Vec::new();
+    for workload in chosen {
+        match rounds::measure(&**workload, options, &server, &progress).await {
+            Ok(measured) => rows.extend(measured),
+            Err(error) => {
+                progress.abandon();
+                // What was measured so far is not thrown away.
+                print!("{}", report::table(&rows));
+                return Err(error.context(format!(
+                    "workload {} {}",
+                    workload.number(),
+                    workload.name()
+                )));
+            }
+        }
+    }
+    progress.finish_and_clear();
+
+    let about = About {
+        date: chrono::Utc::now().format("%Y-%m-%d").to_string(),
+        cores: std::thread::available_parallelism()?.get(),
+        postgres: server.version.clone(),
+        rounds: options.rounds,
+        connections: options.connections,
+        quick: options.quick,
+    };
+    if options.json {
+        println!("{}", report::json(&rows, &about)?);
+    } else {
+        println!("{}\n\n{}", about.line(), report::table(&rows));
+    }
+    Ok(())
+}
+
+fn progress_bar(steps: u64) -> ProgressBar {
+    let progress = ProgressBar::new(steps);
+    if !std::io::stderr().is_terminal() {
+        progress.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    let style =
+        ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}, about {eta} left  {msg}");
+    progress.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    progress.enable_steady_tick(Duration::from_millis(200));
+    progress
+}

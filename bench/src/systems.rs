@@ -1,0 +1,153 @@
+//! The systems, each behind the same few operations, each used as its own documentation says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use async_trait::async_trait;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub mod mire_0_4;
+pub mod ours;
+
+/// What every deposit carries beside its amount, so that payloads are alike.
+pub const REFERENCE: &str = "invoice 2024-0117 of the northern branch";
+
+/// What a save came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Saved {
+    Done,
+    /// Somebody else was faster; nothing was written.
+    Conflict,
+}
+
+/// What a system can do. A workload says what it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Can {
+    Deposit,
+    Append,
+    SaveMany,
+    Fold,
+    Subscribe,
+    /// A follower takes over when the leader dies.
+    TakeOver,
+}
+
+/// Called for each event that reaches a handler, with the amount of its deposit.
+pub type Seen = Arc<dyn Fn(i64) + Send + Sync>;
+
+/// How a subscription is to run; `None` leaves the system's default.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    pub lease_ttl: Option<Duration>,
+    pub lease_recheck: Option<Duration>,
+}
+
+/// An event store with a domain of bank accounts on top: an account is a stream, a deposit an event.
+#[async_trait]
+pub trait System: Send + Sync {
+    /// Loads an account, deposits an amount, saves.
+    async fn deposit(&self, account: &str) -> anyhow::Result<Saved>;
+
+    /// The same until it is saved, as the system's documentation proposes for contended streams.
+    async fn deposit_contended(&self, account: &str) -> anyhow::Result<()> {
+        while self.deposit(account).await? == Saved::Conflict {}
+        Ok(())
+    }
+
+    /// Appends a deposit, whatever the account's version.
+    async fn append(&self, account: &str, amount: i64) -> anyhow::Result<()>;
+
+    /// Saves deposits of 0, 1, 2 … in one go to a new account.
+    async fn save_many(&self, account: &str, count: i64) -> anyhow::Result<()>;
+
+    /// Folds an account as if this process had never seen it, and answers how many deposits it had.
+    async fn fold(&self, account: &str) -> anyhow::Result<i64>;
+
+    /// Delivers all deposits to a handler that calls `seen`, from the log's start.
+    async fn subscribe(
+        &self,
+        subscription: &str,
+        settings: &Settings,
+        seen: Seen,
+    ) -> anyhow::Result<Subscription>;
+}
+
+/// A running subscription.
+pub struct Subscription {
+    cancel: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Subscription {
+    pub fn spawn<F>(cancel: CancellationToken, run: F) -> Self
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        Self {
+            cancel,
+            task: tokio::spawn(run),
+        }
+    }
+
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.cancel.cancel();
+        self.task.await?
+    }
+
+    pub fn is_running(&self) -> bool {
+        !self.task.is_finished()
+    }
+}
+
+/// A system by its name on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    pub name: &'static str,
+    /// As the table names it.
+    pub title: &'static str,
+}
+
+pub const OURS: Kind = Kind {
+    name: "mire",
+    title: "mire",
+};
+
+pub const PEERS: &[Kind] = &[Kind {
+    name: "mire-0.4",
+    title: "mire 0.4.0",
+}];
+
+impl Kind {
+    /// Whether the system takes part in workloads that need this.
+    pub fn can(self, what: Can) -> bool {
+        match self.name {
+            "mire" | "mire-0.4" => true,
+            _ => matches!(what, Can::Deposit | Can::Fold | Can::Subscribe),
+        }
+    }
+
+    pub fn of(name: &str) -> anyhow::Result<Self> {
+        let all = std::iter::once(&OURS).chain(PEERS);
+        match all.clone().find(|kind| kind.name == name) {
+            Some(kind) => Ok(*kind),
+            None => {
+                let names: Vec<&str> = all.map(|kind| kind.name).collect();
+                bail!(
+                    "there is no system `{name}`: there are {}",
+                    names.join(", ")
+                )
+            }
+        }
+    }
+
+    /// Opens the system on a database and brings its schema there.
+    pub async fn open(self, url: &str, connections: u32) -> anyhow::Result<Arc<dyn System>> {
+        Ok(match self.name {
+            "mire" => Arc::new(ours::Ours::open(url, connections).await?),
+            "mire-0.4" => Arc::new(mire_0_4::Peer::open(url, connections).await?),
+            other => bail!("`{other}` can't be opened"),
+        })
+    }
+}

@@ -1,0 +1,23 @@
+//! The workloads, one a file, in the order of the table.
+
+mod append;
+mod catch_up;
+mod contended;
+mod fold;
+mod save_many;
+mod saves_in_sequence;
+mod saves_side_by_side;
+
+use crate::workload::Workload;
+
+pub fn all() -> Vec<Box<dyn Workload>> {
+    vec![
+        Box::new(saves_in_sequence::SavesInSequence),
+        Box::new(saves_side_by_side::SavesSideBySide),
+        Box::new(append::Append),
+        Box::new(contended::Contended),
+        Box::new(save_many::SaveMany),
+        Box::new(fold::Fold),
+        Box::new(catch_up::CatchUp),
+    ]
+}
