@@ -88,7 +88,7 @@ fn for_enum(input: &DeriveInput, data: &DataEnum, errors: &mut Errors) -> TokenS
             upcasts: Vec::new(),
         });
     }
-    event_data(&krate, &input.ident, &variants)
+    event_data(&krate, &input.ident, &entity, &variants)
 }
 
 fn entity(words: &Words, ident: &Ident, errors: &mut Errors) -> String {

@@ -4,6 +4,8 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
+use crate::names;
+
 /// How a variant keeps its fields.
 pub(crate) enum VariantShape {
     Named,
@@ -26,11 +28,12 @@ pub(crate) struct StoredVariant {
 pub(crate) fn event_data(
     krate: &TokenStream,
     ident: &Ident,
+    category: &str,
     variants: &[StoredVariant],
 ) -> TokenStream {
     let names: Vec<String> = variants
         .iter()
-        .map(|variant| variant.ident.to_string())
+        .map(|variant| names::text(&variant.ident))
         .collect();
     let stored = variants.iter().map(|variant| &variant.stored);
     let mut sorted: Vec<(u32, &StoredVariant)> = (0..).zip(variants).collect();
@@ -80,6 +83,7 @@ pub(crate) fn event_data(
         impl #krate::__private::EventSet for #ident {
             const EVENTS: &'static [#krate::__private::EventDef] = &[#(#events),*];
             const VARIANTS: &'static [&'static str] = &[#(#names),*];
+            const CATEGORY: &'static str = #category;
         }
     }
 }

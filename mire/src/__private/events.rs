@@ -28,6 +28,8 @@ pub trait EventSet: EventData {
     const EVENTS: &'static [EventDef];
     /// The names of its variants, in order of declaration.
     const VARIANTS: &'static [&'static str];
+    /// The category of the streams that hold them: the first half of their stored names.
+    const CATEGORY: &'static str;
 }
 
 /// The payload of an event: its fields alone.

@@ -14,7 +14,7 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
     let serde_crate = serde_crate(krate);
     let variants = aggregate.events.iter().map(variant);
     let stored: Vec<StoredVariant> = aggregate.events.iter().map(stored).collect();
-    let event_data = event_data(krate, ident, &stored);
+    let event_data = event_data(krate, ident, &aggregate.category, &stored);
     quote! {
         #table
         #[derive(
