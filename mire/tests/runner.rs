@@ -4,156 +4,31 @@
 
 mod common;
 
-use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use common::projections::{
+    CREATE_SEEN, PATIENCE, Plain, Writer, append, fast, head, leader, seen, start, stop, until,
+};
 use common::{Account, AccountEvent, deposited};
 use mire::{
-    Event, EventHandler, EventStore, ExpectedVersion, FailurePolicy, HandledEvent, ParkedState,
-    ProjectionRunner, ProjectionRunnerBuilder, RunnerError, Subscription,
-    TransactionalBatchEventHandler, TransactionalEventHandler, lease,
+    Event, EventStore, ExpectedVersion, FailurePolicy, HandledEvent, ParkedState, ProjectionRunner,
+    RunnerError, Subscription, TransactionalBatchEventHandler, lease,
 };
 use mire_testkit::{TestDatabase, test_database};
-use sqlx::{PgConnection, PgPool, Postgres};
-use tokio::task::JoinHandle;
+use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-async fn until<F: Future<Output = bool>>(what: &str, mut reached: impl FnMut() -> F) {
-    let started = Instant::now();
-    while !reached().await {
-        assert!(started.elapsed() < PATIENCE, "{what} did not come about");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
 
 async fn set_up() -> (TestDatabase, EventStore) {
     let database = test_database().await;
     let store = EventStore::new(database.pool());
     store.migrate().await.unwrap();
-    sqlx::raw_sql("CREATE TABLE seen (position bigint, stream text, version bigint)")
+    sqlx::raw_sql(CREATE_SEEN)
         .execute(store.pool())
         .await
         .unwrap();
     (database, store)
-}
-
-async fn append(store: &EventStore, stream: &str, amounts: impl IntoIterator<Item = i64>) {
-    let events: Vec<_> = amounts
-        .into_iter()
-        .map(|n| Event::new(deposited(n)))
-        .collect();
-    let category = stream.split_once('-').unwrap().0;
-    store
-        .append(stream, category, ExpectedVersion::Any, &events)
-        .await
-        .unwrap();
-}
-
-async fn head(store: &EventStore) -> i64 {
-    store.safe_head().await.unwrap().position
-}
-
-async fn seen(pool: &PgPool) -> Vec<(String, i64)> {
-    sqlx::query_as("SELECT stream, version FROM seen ORDER BY position, ctid")
-        .fetch_all(pool)
-        .await
-        .unwrap()
-}
-
-/// What `Writer` does at an amount.
-type Trouble = Arc<dyn Fn(i64) -> Option<&'static str> + Send + Sync>;
-
-/// Notes every event in the table `seen`.
-struct Writer {
-    trouble: Trouble,
-    calls: Arc<AtomicUsize>,
-}
-
-impl Writer {
-    fn new() -> Self {
-        Self::with(|_| None)
-    }
-
-    fn with(trouble: impl Fn(i64) -> Option<&'static str> + Send + Sync + 'static) -> Self {
-        Self {
-            trouble: Arc::new(trouble),
-            calls: Arc::default(),
-        }
-    }
-}
-
-impl TransactionalEventHandler for Writer {
-    type Aggregate = Account;
-
-    async fn handle(
-        &self,
-        event: HandledEvent<AccountEvent>,
-        conn: &mut PgConnection,
-    ) -> anyhow::Result<()> {
-        sqlx::query("INSERT INTO seen VALUES ($1, $2, $3)")
-            .bind(event.global_position())
-            .bind(event.stream_id())
-            .bind(event.stream_version())
-            .execute(conn)
-            .await?;
-        if let AccountEvent::Deposited { amount } = event.event {
-            let trouble = (self.trouble)(amount);
-            if trouble.is_some() {
-                self.calls.fetch_add(1, Ordering::SeqCst);
-            }
-            match trouble {
-                Some("fail") => anyhow::bail!("no such account"),
-                Some("panic") => panic!("broken handler"),
-                Some("hang") => std::future::pending().await,
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-struct Plain(Arc<Mutex<Vec<i64>>>);
-
-impl EventHandler for Plain {
-    type Aggregate = Account;
-
-    async fn handle(&self, event: HandledEvent<AccountEvent>) -> anyhow::Result<()> {
-        self.0.lock().unwrap().push(event.global_position());
-        Ok(())
-    }
-}
-
-fn fast(store: &EventStore, worker: &str) -> ProjectionRunnerBuilder<Postgres> {
-    ProjectionRunner::builder(store.clone())
-        .worker_id(worker)
-        .lease_ttl(Duration::from_secs(2))
-        .lease_recheck_interval(Duration::from_millis(200))
-        .poll_interval(Duration::from_millis(100))
-        .retry_backoff(Duration::from_millis(5))
-}
-
-type Running = (CancellationToken, JoinHandle<anyhow::Result<()>>);
-
-fn start(builder: ProjectionRunnerBuilder<Postgres>) -> Running {
-    let cancel = CancellationToken::new();
-    let task = tokio::spawn(builder.build().run(cancel.clone()));
-    (cancel, task)
-}
-
-async fn stop((cancel, task): Running) {
-    cancel.cancel();
-    task.await.unwrap().unwrap();
-}
-
-async fn leader(store: &EventStore, id: &str) -> Option<(String, i64)> {
-    let status = lease::status(store.pool(), id).await.unwrap()?;
-    status
-        .live
-        .then_some((status.worker_id, status.fence_token))
 }
 
 #[tokio::test]
@@ -169,11 +44,7 @@ async fn a_transactional_handler_gets_every_event_once_and_moves_the_checkpoint(
     let end = head(&store).await;
     store.wait_for("s", end, PATIENCE).await.unwrap();
     assert_eq!(store.projection_lag("s").await.unwrap(), 0);
-    let versions: Vec<i64> = seen(store.pool())
-        .await
-        .into_iter()
-        .map(|(_, v)| v)
-        .collect();
+    let versions: Vec<i64> = seen(&store).await.into_iter().map(|(_, v)| v).collect();
     assert_eq!(versions, (1..=30).collect::<Vec<_>>());
     stop(running).await;
     assert!(
@@ -186,7 +57,7 @@ async fn a_transactional_handler_gets_every_event_once_and_moves_the_checkpoint(
 async fn the_checkpoint_moves_over_events_of_other_categories() {
     let (_database, store) = set_up().await;
     append(&store, "other-1", 1..=10).await;
-    let running = start(fast(&store, "a").subscribe("s", Plain(Arc::default())));
+    let running = start(fast(&store, "a").subscribe("s", Plain::new()));
     let end = head(&store).await;
     store.wait_for("s", end, PATIENCE).await.unwrap();
     stop(running).await;
@@ -234,7 +105,7 @@ async fn a_leader_that_is_cancelled_hands_over_at_once_under_a_larger_token() {
         .wait_for("s", head(&store).await, PATIENCE)
         .await
         .unwrap();
-    assert_eq!(seen(store.pool()).await.len(), 10);
+    assert_eq!(seen(&store).await.len(), 10);
     stop(b).await;
 }
 
@@ -308,11 +179,7 @@ async fn a_leader_that_lost_its_lease_commits_nothing() {
         .await
         .unwrap();
     stop(stale).await;
-    assert_eq!(
-        seen(store.pool()).await.len(),
-        7,
-        "each event took effect once"
-    );
+    assert_eq!(seen(&store).await.len(), 7, "each event took effect once");
     stop(fresh).await;
 }
 
@@ -367,11 +234,7 @@ async fn killed_connections_lose_neither_the_lease_nor_an_event() {
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
     store.wait_for("s", 6, PATIENCE).await.unwrap();
-    let versions: Vec<i64> = seen(store.pool())
-        .await
-        .into_iter()
-        .map(|(_, v)| v)
-        .collect();
+    let versions: Vec<i64> = seen(&store).await.into_iter().map(|(_, v)| v).collect();
     assert_eq!(versions, (1..=6).collect::<Vec<_>>());
     assert_eq!(leader(&store, "s").await, Some(("a".into(), 1)));
     stop(running).await;
@@ -409,7 +272,7 @@ async fn by_default_a_failing_event_stops_the_runner_loudly() {
     );
     assert_eq!(store.checkpoint("s").await.unwrap(), Some(2));
     assert_eq!(
-        seen(store.pool()).await.len(),
+        seen(&store).await.len(),
         2,
         "all before it is committed, once"
     );
@@ -446,8 +309,8 @@ async fn a_parked_event_holds_its_stream_up_and_no_other_until_it_is_retried() {
             .map(|(_, v)| v)
             .collect()
     };
-    assert_eq!(of("account-2", seen(store.pool()).await), [1, 2, 3]);
-    assert_eq!(of("account-1", seen(store.pool()).await), [1]);
+    assert_eq!(of("account-2", seen(&store).await), [1, 2, 3]);
+    assert_eq!(of("account-1", seen(&store).await), [1]);
     let parked = store.parked("s", 0, 100).await.unwrap();
     let listed: Vec<_> = parked
         .iter()
@@ -473,7 +336,7 @@ async fn a_parked_event_holds_its_stream_up_and_no_other_until_it_is_retried() {
         .wait_for("s", head(&store).await, PATIENCE)
         .await
         .unwrap();
-    let rows = seen(store.pool()).await;
+    let rows = seen(&store).await;
     assert_eq!(of("account-1", rows), [1, 2, 3, 4, 5, 6]);
     stop(running).await;
 }
@@ -492,11 +355,7 @@ async fn a_hanging_handler_is_bounded_and_a_skipped_event_is_recorded() {
         .wait_for("s", head(&store).await, PATIENCE)
         .await
         .unwrap();
-    let versions: Vec<i64> = seen(store.pool())
-        .await
-        .into_iter()
-        .map(|(_, v)| v)
-        .collect();
+    let versions: Vec<i64> = seen(&store).await.into_iter().map(|(_, v)| v).collect();
     assert_eq!(versions, [1, 3, 4]);
     let skipped = store.parked("s", 0, 10).await.unwrap();
     assert_eq!((skipped.len(), skipped[0].state), (1, ParkedState::Skipped));
@@ -541,11 +400,7 @@ async fn a_batch_handler_fails_at_one_event_and_keeps_the_others() {
         .wait_for("s", head(&store).await, PATIENCE)
         .await
         .unwrap();
-    let versions: Vec<i64> = seen(store.pool())
-        .await
-        .into_iter()
-        .map(|(_, v)| v)
-        .collect();
+    let versions: Vec<i64> = seen(&store).await.into_iter().map(|(_, v)| v).collect();
     assert_eq!(versions, (1..=40).filter(|n| *n != 13).collect::<Vec<_>>());
     stop(running).await;
 }
@@ -554,17 +409,14 @@ async fn a_batch_handler_fails_at_one_event_and_keeps_the_others() {
 async fn a_reset_delivers_again_and_fences_the_running_leader() {
     let (_database, store) = set_up().await;
     append(&store, "account-1", 1..=3).await;
-    let got = Arc::new(Mutex::new(Vec::new()));
-    let running = start(fast(&store, "a").subscribe("s", Plain(Arc::clone(&got))));
+    let plain = Plain::new();
+    let running = start(fast(&store, "a").subscribe("s", plain.clone()));
     store.wait_for("s", 3, PATIENCE).await.unwrap();
-    until("all are handled", || async {
-        got.lock().unwrap().len() == 3
-    })
-    .await;
+    until("all are handled", || async { plain.got().len() == 3 }).await;
     store.reset_checkpoint("s", 1).await.unwrap();
     append(&store, "account-1", [4]).await;
     until("a replay", || async {
-        let got = got.lock().unwrap();
+        let got = plain.got();
         got.get(3..)
             .is_some_and(|again| again.ends_with(&[2, 3, 4]))
     })
@@ -589,7 +441,7 @@ async fn another_process_is_woken_long_before_it_polls() {
         let started = Instant::now();
         append(&store, "account-1", [n]).await;
         until("the event", || async {
-            seen(store.pool()).await.len() as i64 == n
+            seen(&store).await.len() as i64 == n
         })
         .await;
         took.push(started.elapsed());
@@ -603,7 +455,7 @@ async fn another_process_is_woken_long_before_it_polls() {
 #[tokio::test]
 async fn wrong_settings_are_refused_before_anything_starts() {
     let (database, store) = set_up().await;
-    let with = |id: &str| fast(&store, "a").subscribe(id, Plain(Arc::default()));
+    let with = |id: &str| fast(&store, "a").subscribe(id, Plain::new());
     let one = sqlx::postgres::PgPoolOptions::new()
         .max_connections(1)
         .connect_lazy(database.url())
@@ -617,16 +469,13 @@ async fn wrong_settings_are_refused_before_anything_starts() {
             with("s").heartbeat_interval(Duration::from_secs(2)),
             "two heartbeats",
         ),
-        (
-            with("s").subscribe("s", Plain(Arc::default())),
-            "there twice",
-        ),
+        (with("s").subscribe("s", Plain::new()), "there twice"),
         (with(""), "it is empty"),
         (with(" s"), "white space"),
         (with("s").worker_id(""), "worker_id"),
         (fast(&store, "a"), "no subscription"),
         (
-            fast(&EventStore::new(one), "a").subscribe("s", Plain(Arc::default())),
+            fast(&EventStore::new(one), "a").subscribe("s", Plain::new()),
             "max_connections",
         ),
     ] {
@@ -639,7 +488,7 @@ async fn wrong_settings_are_refused_before_anything_starts() {
         assert!(error.to_string().contains(says), "{error}");
     }
     let bare = test_database().await;
-    let bare = fast(&EventStore::new(bare.pool()), "a").subscribe("s", Plain(Arc::default()));
+    let bare = fast(&EventStore::new(bare.pool()), "a").subscribe("s", Plain::new());
     let error = bare
         .build()
         .run(CancellationToken::new())
@@ -656,12 +505,12 @@ async fn wrong_settings_are_refused_before_anything_starts() {
 async fn the_same_runner_works_on_sqlite() {
     let store = mire::open::<sqlx::Sqlite>("sqlite::memory:").await.unwrap();
     store.migrate().await.unwrap();
-    let got = Arc::new(Mutex::new(Vec::new()));
+    let plain = Plain::new();
     let run = |worker: &str| {
         let cancel = CancellationToken::new();
         let runner = ProjectionRunner::builder(store.clone())
             .worker_id(worker)
-            .subscribe("s", Plain(Arc::clone(&got)))
+            .subscribe("s", plain.clone())
             .build();
         let task = tokio::spawn(runner.run(cancel.clone()));
         (cancel, task)
@@ -678,5 +527,5 @@ async fn the_same_runner_works_on_sqlite() {
         assert_eq!((status.fence_token, status.live), (token, true));
         stop(running).await;
     }
-    assert_eq!(*got.lock().unwrap(), [1, 2]);
+    assert_eq!(plain.got(), [1, 2]);
 }

@@ -2,8 +2,11 @@
 //! instantiated for each by `conformance!`.
 
 use std::any::Any;
+use std::future::Future;
 
-use mire::{Backend, EventStore};
+use mire::{Backend, EventStore, HandledEvent};
+
+use super::AccountEvent;
 
 /// What a test needs of a backend beside the store's own interface.
 #[allow(async_fn_in_trait)]
@@ -16,7 +19,20 @@ pub trait TestBackend: Backend {
 
     /// Asks for a number.
     async fn number(store: &EventStore<Self>, sql: &'static str) -> i64;
+
+    /// Notes an event in the table `seen`; see [`super::projections`].
+    fn note(
+        conn: &mut Self::Connection,
+        event: &HandledEvent<AccountEvent>,
+        worker: &str,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Stream and version of what was noted, in the order of the log.
+    async fn seen(store: &EventStore<Self>) -> Vec<(String, i64)>;
 }
+
+const NOTE: &str = "INSERT INTO seen VALUES ($1, $2, $3, $4)";
+const SEEN: &str = "SELECT stream, version FROM seen ORDER BY position";
 
 #[cfg(feature = "postgres")]
 impl TestBackend for mire::Postgres {
@@ -34,6 +50,25 @@ impl TestBackend for mire::Postgres {
             .fetch_one(store.pool())
             .await
             .unwrap()
+    }
+
+    async fn note(
+        conn: &mut Self::Connection,
+        event: &HandledEvent<AccountEvent>,
+        worker: &str,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query(NOTE)
+            .bind(event.global_position())
+            .bind(event.stream_id())
+            .bind(event.stream_version())
+            .bind(worker)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn seen(store: &EventStore<Self>) -> Vec<(String, i64)> {
+        sqlx::query_as(SEEN).fetch_all(store.pool()).await.unwrap()
     }
 }
 
@@ -55,6 +90,25 @@ impl TestBackend for mire::Sqlite {
             .fetch_one(store.pool())
             .await
             .unwrap()
+    }
+
+    async fn note(
+        conn: &mut Self::Connection,
+        event: &HandledEvent<AccountEvent>,
+        worker: &str,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query(NOTE)
+            .bind(event.global_position())
+            .bind(event.stream_id())
+            .bind(event.stream_version())
+            .bind(worker)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn seen(store: &EventStore<Self>) -> Vec<(String, i64)> {
+        sqlx::query_as(SEEN).fetch_all(store.pool()).await.unwrap()
     }
 }
 

@@ -4,6 +4,7 @@
 
 #[macro_use]
 pub mod backends;
+pub mod projections;
 
 #[cfg(feature = "postgres")]
 use mire::EventStore;

@@ -1,0 +1,258 @@
+//! Two processes, one subscription: the leader is killed, or stopped for longer than its lease
+//! lasts. The test binary starts itself again as the other processes.
+#![cfg(feature = "postgres")]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use common::backends::TestBackend;
+use common::projections::{CREATE_SEEN, append, caught_up, fast, leader, seen, until};
+use common::{Account, AccountEvent, deposited};
+use mire::{EventStore, HandledEvent, Postgres, TransactionalEventHandler};
+use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
+
+/// The database and the name of the other process; unset in the test run itself.
+const CHILD_URL: &str = "MIRE_TEST_CHILD_URL";
+const CHILD_WORKER: &str = "MIRE_TEST_CHILD_WORKER";
+
+/// No child outlives a test run for longer than this, however that ended.
+const CHILD_LIFETIME: Duration = Duration::from_secs(90);
+
+/// `fast` has a ttl of 2 s and a recheck of 200 ms; the rest is for a loaded machine.
+const TAKE_OVER: Duration = Duration::from_millis(2200 + 1500);
+
+/// A handler at this amount stays in its transaction for a while, with nothing under way.
+const IDLE_IN_TRANSACTION: i64 = 1_000_013;
+/// And at this one, with a statement under way that outlasts the lease.
+const BUSY_IN_TRANSACTION: i64 = 1_000_014;
+
+struct Slow {
+    worker: String,
+}
+
+impl TransactionalEventHandler for Slow {
+    type Aggregate = Account;
+
+    async fn handle(
+        &self,
+        event: HandledEvent<AccountEvent>,
+        conn: &mut PgConnection,
+    ) -> anyhow::Result<()> {
+        Postgres::note(conn, &event, &self.worker).await?;
+        if event.event == deposited(IDLE_IN_TRANSACTION) {
+            say("inside");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        } else if event.event == deposited(BUSY_IN_TRANSACTION) {
+            say("inside");
+            sqlx::query("SELECT pg_sleep(5)").execute(conn).await?;
+        } else {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(())
+    }
+}
+
+fn say(what: &str) {
+    // `println!` goes through the test harness; a line has to be out before the process dies.
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\n{what}").unwrap();
+    out.flush().unwrap();
+}
+
+#[tokio::test]
+async fn child_that_runs() {
+    let (Ok(url), Ok(worker)) = (std::env::var(CHILD_URL), std::env::var(CHILD_WORKER)) else {
+        return;
+    };
+    let store = EventStore::<Postgres>::open(&url).await.unwrap();
+    let runner = fast(&store, &worker).subscribe_transactional("s", Slow { worker });
+    say("runs");
+    let run = runner.build().run(CancellationToken::new());
+    // Whatever comes of it, the parent asks the database.
+    let _ = tokio::time::timeout(CHILD_LIFETIME, run).await;
+}
+
+/// A process that runs a runner; killed when this is dropped.
+struct Process {
+    child: Child,
+    said: std::sync::mpsc::Receiver<String>,
+}
+
+impl Process {
+    fn start(url: &str, worker: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_that_runs", "--nocapture"])
+            .env(CHILD_URL, url)
+            .env(CHILD_WORKER, worker)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (say, said) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                // The test may be over.
+                let _ = say.send(line);
+            }
+        });
+        let process = Self { child, said };
+        process.hear("runs");
+        process
+    }
+
+    fn hear(&self, what: &str) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.said.recv_timeout(left) {
+                Ok(line) if line == what => return,
+                Ok(_) => {}
+                Err(_) => panic!("the process did not say `{what}`"),
+            }
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have been killed already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A store with the table `seen`, and its URL.
+async fn set_up() -> (EventStore, mire_testkit::TestDatabase) {
+    let (store, database) = common::store().await;
+    sqlx::raw_sql(CREATE_SEEN)
+        .execute(store.pool())
+        .await
+        .unwrap();
+    (store, database)
+}
+
+async fn leads(store: &EventStore, worker: &str, token: i64) {
+    until(worker, || async {
+        leader(store, "s").await == Some((worker.to_owned(), token))
+    })
+    .await;
+}
+
+/// Every event of the log took effect once, whoever handled it.
+async fn assert_exactly_once(store: &EventStore) {
+    let log = store.read_all_after(0, 100_000).await.unwrap();
+    let log: Vec<(String, i64)> = log
+        .into_iter()
+        .map(|event| (event.stream_id, event.stream_version))
+        .collect();
+    let seen = seen(store).await;
+    assert_eq!(seen.len(), log.len());
+    assert_eq!(seen, log);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_leaders_are_replaced_within_the_bound_and_each_event_takes_effect_once() {
+    let (store, database) = set_up().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let load = tokio::spawn({
+        let (store, stop) = (store.clone(), Arc::clone(&stop));
+        async move {
+            let mut n = 0;
+            while !stop.load(Ordering::SeqCst) {
+                append(&store, &format!("account-{}", n % 7), [n]).await;
+                n += 1;
+                tokio::time::sleep(Duration::from_millis(3)).await;
+            }
+        }
+    });
+    let mut leading = Process::start(database.url(), "worker-1");
+    leads(&store, "worker-1", 1).await;
+    for token in 2..=4 {
+        let next = format!("worker-{token}");
+        let following = Process::start(database.url(), &next);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let position = store.checkpoint("s").await.unwrap();
+        assert!(position > Some(0), "it was at work: {position:?}");
+        leading.kill();
+        let died = Instant::now();
+        leads(&store, &next, token).await;
+        let took = died.elapsed();
+        assert!(took < TAKE_OVER, "{next} took over after {took:?}");
+        leading = following;
+    }
+    stop.store(true, Ordering::SeqCst);
+    load.await.unwrap();
+    caught_up(&store).await;
+    assert_exactly_once(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_was_stopped_idle_in_its_transaction_commits_nothing() {
+    stopped(IDLE_IN_TRANSACTION).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_was_stopped_busy_in_its_transaction_commits_nothing() {
+    stopped(BUSY_IN_TRANSACTION).await;
+}
+
+/// Stops the leader's process within a handler, and wakes it when another one leads.
+async fn stopped(amount: i64) {
+    let (store, database) = set_up().await;
+    let a = Process::start(database.url(), "a");
+    leads(&store, "a", 1).await;
+    append(&store, "account-1", 1..=5).await;
+    caught_up(&store).await;
+
+    append(&store, "account-1", [amount, 6]).await;
+    a.hear("inside");
+    a.signal("-STOP");
+    let stopped = Instant::now();
+    assert_eq!(seen(&store).await.len(), 5, "it was stopped too late");
+    let b = Process::start(database.url(), "b");
+    leads(&store, "b", 2).await;
+    assert!(stopped.elapsed() < TAKE_OVER, "{:?}", stopped.elapsed());
+    if amount == BUSY_IN_TRANSACTION {
+        // The same event holds its successor up for as long. Wake the old leader meanwhile.
+        b.hear("inside");
+    } else {
+        caught_up(&store).await;
+    }
+
+    a.signal("-CONT");
+    append(&store, "account-2", 1..=5).await;
+    caught_up(&store).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_exactly_once(&store).await;
+    let by = "SELECT count(*) FROM seen WHERE worker = 'a'";
+    assert_eq!(Postgres::number(&store, by).await, 5);
+    assert_eq!(leader(&store, "s").await, Some(("b".to_owned(), 2)));
+
+    // And it is as good a follower as any.
+    b.kill();
+    leads(&store, "a", 3).await;
+    append(&store, "account-2", 6..=8).await;
+    caught_up(&store).await;
+    assert_exactly_once(&store).await;
+    assert_eq!(Postgres::number(&store, by).await, 8);
+}
