@@ -1,0 +1,265 @@
+//! Connections that the server ends, and a server that goes away and comes back: slower, never
+//! wrong.
+#![cfg(feature = "postgres")]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use common::backends::TestBackend;
+use common::projections::{
+    CREATE_SEEN, Writer, append, caught_up, fast, leader, seen, seen_of, start, stop, until,
+};
+use common::{Account, AccountEvent, deposited};
+use mire::{
+    Append, Event, EventStore, ExpectedVersion, FailurePolicy, HandledEvent, Postgres,
+    Subscription, TransactionalEventHandler,
+};
+use mire_testkit::{ClusterOptions, PrivateCluster, StopMode, TestDatabase};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgConnection, PgPool};
+
+async fn set_up() -> (EventStore, TestDatabase) {
+    let (store, database) = common::store().await;
+    sqlx::raw_sql(CREATE_SEEN)
+        .execute(store.pool())
+        .await
+        .unwrap();
+    (store, database)
+}
+
+/// Ends the connections of this name, and says how many they were.
+async fn end_connections(pool: &PgPool, name: &str) -> usize {
+    sqlx::query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name LIKE '%' || $1 || '%'",
+    )
+    .bind(name)
+    .fetch_all(pool)
+    .await
+    .unwrap()
+    .len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heartbeats_find_another_connection_in_time() {
+    let (store, _database) = set_up().await;
+    let running = start(fast(&store, "a").subscribe_transactional("s", Writer::new()));
+    until("a leads", || async { leader(&store, "s").await.is_some() }).await;
+    let started = Instant::now();
+    let mut ended = 0;
+    // More than twice the lease's ttl.
+    while started.elapsed() < Duration::from_secs(5) {
+        ended += end_connections(store.pool(), "mire heartbeat").await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert!(ended >= 5, "{ended} connections were there to be ended");
+    assert_eq!(leader(&store, "s").await, Some(("a".into(), 1)));
+    append(&store, "account-1", 1..=3).await;
+    caught_up(&store).await;
+    assert_eq!(seen(&store).await.len(), 3);
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_told_while_nobody_listened_is_looked_for() {
+    let (store, database) = set_up().await;
+    let far = EventStore::new(PgPool::connect(database.url()).await.unwrap());
+    // No poll comes to the rescue.
+    let slow_poll = fast(&far, "a").poll_interval(Duration::from_secs(120));
+    let running = start(slow_poll.subscribe_transactional("s", Writer::new()));
+    until("a leads", || async { leader(&store, "s").await.is_some() }).await;
+    for n in 1..=5 {
+        until("a listener", || async {
+            end_connections(store.pool(), "mire listener").await == 1
+        })
+        .await;
+        append(&store, "account-1", [n]).await;
+        until("the event", || async {
+            seen(&store).await.len() as i64 == n
+        })
+        .await;
+    }
+    stop(running).await;
+}
+
+/// Ends its own connection at each tenth event, once.
+struct Unlucky {
+    last: AtomicI64,
+}
+
+impl TransactionalEventHandler for Unlucky {
+    type Aggregate = Account;
+
+    async fn handle(
+        &self,
+        event: HandledEvent<AccountEvent>,
+        conn: &mut PgConnection,
+    ) -> anyhow::Result<()> {
+        Postgres::note(conn, &event, "a").await?;
+        let version = event.stream_version();
+        if version % 10 == 0 && self.last.swap(version, Ordering::SeqCst) != version {
+            sqlx::query("SELECT pg_terminate_backend(pg_backend_pid())")
+                .execute(conn)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handlers_lost_connection_is_no_failure_of_the_event() {
+    let (store, _database) = set_up().await;
+    append(&store, "account-1", 1..=35).await;
+    // If it were, the first would stop the runner.
+    let subscription = Subscription::new("s")
+        .max_attempts(1)
+        .on_failure(FailurePolicy::Stop);
+    let last = AtomicI64::new(0);
+    let running = start(
+        fast(&store, "a")
+            .batch_size(12)
+            .subscribe_transactional(subscription, Unlucky { last }),
+    );
+    caught_up(&store).await;
+    let versions = seen_of(&store, "account-1").await;
+    assert_eq!(versions, (1..=35).collect::<Vec<_>>());
+    assert_eq!(leader(&store, "s").await, Some(("a".into(), 1)));
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_end_at_random_under_load_lose_and_double_nothing() {
+    let (store, _database) = set_up().await;
+    let load = Load::start(&store, 4);
+    let a = start(fast(&store, "a").subscribe_transactional("s", Writer::new()));
+    let b = start(fast(&store, "b").subscribe_transactional("s", Writer::new()));
+    let started = Instant::now();
+    let mut dice = common::Dice::new(7);
+    let mut ended = 0;
+    while started.elapsed() < Duration::from_secs(6) {
+        // Any but our own: heartbeats, listeners, leases, appends, handlers, reads.
+        let killed = sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+              WHERE datname = current_database() AND pid <> pg_backend_pid()
+              ORDER BY random() LIMIT $1",
+        )
+        .bind(1 + dice.roll(3) as i64)
+        .fetch_all(store.pool())
+        .await;
+        ended += killed.map_or(0, |rows| rows.len());
+        tokio::time::sleep(Duration::from_millis(20 + dice.roll(60))).await;
+    }
+    assert!(ended > 50, "{ended}");
+    load.end(&store).await;
+    assert!(!a.1.is_finished() && !b.1.is_finished());
+    stop(a).await;
+    stop(b).await;
+}
+
+/// Tasks that append one event after the other, each until it is acknowledged.
+struct Load {
+    end: Arc<AtomicBool>,
+    acknowledged: Arc<AtomicUsize>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Load {
+    fn start(store: &EventStore, tasks: usize) -> Self {
+        let (end, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let tasks = (0..tasks)
+            .map(|task| {
+                let (store, end) = (store.clone(), Arc::clone(&end));
+                let acknowledged: Arc<AtomicUsize> = Arc::clone(&acknowledged);
+                tokio::spawn(async move {
+                    for n in 0.. {
+                        if end.load(Ordering::SeqCst) {
+                            return;
+                        }
+                        let append =
+                            Append::new(&format!("account-{task}-{}", n % 3), ExpectedVersion::Any)
+                                .unwrap()
+                                .idempotency_key(format!("{n}"))
+                                .event(&Event::new(deposited(n)))
+                                .unwrap();
+                        while let Err(error) = store.append_all([append.clone()]).await {
+                            assert!(error.is_retryable(), "{error:?}");
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
+                        acknowledged.fetch_add(1, Ordering::SeqCst);
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                })
+            })
+            .collect();
+        Self {
+            end,
+            acknowledged,
+            tasks,
+        }
+    }
+
+    /// Ends it, and checks that the log has each event once and that each took effect once, in the
+    /// order of the log.
+    async fn end(self, store: &EventStore) {
+        self.end.store(true, Ordering::SeqCst);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+        let acknowledged = self.acknowledged.load(Ordering::SeqCst);
+        assert!(acknowledged > 50, "{acknowledged} is too little of a load");
+        let log = store.read_all_after(0, 100_000).await.unwrap();
+        let log: Vec<(String, i64)> = log
+            .into_iter()
+            .map(|event| (event.stream_id, event.stream_version))
+            .collect();
+        assert_eq!(log.len(), acknowledged, "in the log, once");
+        caught_up(store).await;
+        assert_eq!(seen(store).await, log, "took effect, once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_crashes_under_load_is_waited_for() {
+    let cluster = PrivateCluster::start(ClusterOptions::new()).unwrap();
+    let pool = PgPoolOptions::new()
+        .max_connections(10)
+        .connect(&cluster.url())
+        .await
+        .unwrap();
+    let store = EventStore::new(pool);
+    store.migrate().await.unwrap();
+    sqlx::raw_sql(CREATE_SEEN)
+        .execute(store.pool())
+        .await
+        .unwrap();
+    let load = Load::start(&store, 4);
+    let a = start(fast(&store, "a").subscribe_transactional("s", Writer::new()));
+    let b = start(fast(&store, "b").subscribe_transactional("s", Writer::new()));
+    until("one leads", || async {
+        leader(&store, "s").await.is_some()
+    })
+    .await;
+    // Back before the lease has run out, and long after.
+    for away in [Duration::ZERO, Duration::from_secs(3)] {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let before = store.checkpoint("s").await.unwrap().unwrap_or(0);
+        let crash = tokio::task::block_in_place(|| cluster.stop(StopMode::Immediate));
+        crash.unwrap();
+        tokio::time::sleep(away).await;
+        tokio::task::block_in_place(|| cluster.start_again()).unwrap();
+        let back = Instant::now();
+        until("progress", || async {
+            let position = store.checkpoint("s").await;
+            position.is_ok_and(|position| position > Some(before + 20))
+        })
+        .await;
+        println!("going on {:?} after the start", back.elapsed());
+    }
+    load.end(&store).await;
+    assert!(!a.1.is_finished() && !b.1.is_finished());
+    stop(a).await;
+    stop(b).await;
+}
