@@ -6,7 +6,7 @@ mod payload;
 
 pub use events::{EventDef, EventSet, decode_event, decode_struct, encode_event};
 pub use keys::StreamKey;
-pub use {serde, serde_json, uuid};
+pub use {serde, serde_json, sqlx, uuid};
 
 pub use crate::upcast::Upcast;
 

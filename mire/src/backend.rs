@@ -20,6 +20,7 @@ pub(crate) mod coordination;
 pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
+pub(crate) mod table;
 
 #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
 compile_error!(

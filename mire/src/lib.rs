@@ -8,6 +8,8 @@ extern crate self as mire;
 pub mod __private;
 mod aggregate;
 mod backend;
+#[allow(dead_code)]
+mod column;
 mod command;
 mod error;
 mod event;
@@ -18,6 +20,7 @@ mod snapshot;
 mod store;
 mod stream;
 mod subscription;
+pub mod table;
 pub mod testing;
 mod upcast;
 mod wake;
@@ -44,6 +47,10 @@ pub use stream::{
     StreamQuery,
 };
 pub use subscription::{EventInfo, EventPage, PageEvent};
+pub use table::{
+    ColumnDef, ColumnError, ColumnType, Delivery, Json, RowReader, RowWriter, TableDef,
+    TableProjection,
+};
 pub use upcast::{DecodeError, UnknownEventType, UnknownSchemaVersion, Upcast};
 
 #[cfg(feature = "postgres")]

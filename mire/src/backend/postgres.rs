@@ -5,6 +5,7 @@ mod coordination;
 mod import;
 mod migrate;
 mod read;
+mod rows;
 mod snapshot;
 
 use std::time::Duration;

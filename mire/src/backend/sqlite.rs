@@ -30,6 +30,7 @@ mod import;
 mod migrate;
 pub(crate) mod open;
 mod read;
+mod rows;
 mod snapshot;
 
 use std::sync::Arc;

@@ -196,6 +196,12 @@ impl<'a> PageEvent<'a> {
             .map_or(stream_id, |(category, _)| category)
     }
 
+    /// The half of its stream's name behind the first `-`.
+    #[must_use]
+    pub fn id(&self) -> &'a str {
+        self.stream_id().split_once('-').map_or("", |(_, id)| id)
+    }
+
     /// Its version in the stream.
     #[must_use]
     pub fn stream_version(&self) -> i64 {
@@ -278,6 +284,15 @@ impl EventInfo {
             index,
             metadata: OnceLock::new(),
         })
+    }
+
+    /// Of an event of this page.
+    pub(crate) fn of(page: &Arc<EventPage>, event: &PageEvent<'_>) -> Self {
+        Self {
+            page: Arc::clone(page),
+            index: event.index.min(page.len().saturating_sub(1)),
+            metadata: OnceLock::new(),
+        }
     }
 
     fn event(&self) -> PageEvent<'_> {

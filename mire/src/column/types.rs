@@ -1,0 +1,218 @@
+//! The Rust types that a column can hold.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use super::{ColumnError, ColumnKind, ColumnValue};
+
+pub(super) mod sealed {
+    pub trait Sealed {}
+}
+
+/// A form in which the databases hold a column: `bool`, `i16`, `i32`, `i64`, `f32`, `f64`,
+/// `String`, `Uuid`, `DateTime<Utc>`, `NaiveDate`, `NaiveTime`, `NaiveDateTime`, `Vec<u8>`,
+/// [`Json`], and `Option` of each.
+///
+/// | stored form | PostgreSQL | SQLite |
+/// |---|---|---|
+/// | `bool` | `boolean` | `INTEGER`, 0 or 1 |
+/// | `i16`, `i32`, `i64` | `smallint`, `integer`, `bigint` | `INTEGER` |
+/// | `f32`, `f64` | `real`, `double precision` | `REAL` |
+/// | `String` | `text`; `COLLATE "C"` in keys and indexes | `TEXT` |
+/// | `Uuid` | `uuid` | `BLOB` of 16 bytes |
+/// | `DateTime<Utc>` | `timestamptz` | `TEXT`, `2026-01-31T23:59:59.000000+00:00` |
+/// | `NaiveDate`, `NaiveTime`, `NaiveDateTime` | `date`, `time`, `timestamp` | `TEXT`, `2026-01-31`, `23:59:59.000000`, `2026-01-31 23:59:59.000000` |
+/// | `Vec<u8>` | `bytea` | `BLOB` |
+/// | [`Json`] | `jsonb` | `TEXT` |
+///
+/// Times are cut to whole microseconds. NaN, NUL characters in text, leap seconds and years outside
+/// 1 to 9999 are refused on both.
+pub trait StoredColumn: sealed::Sealed + Sized + Send + 'static {
+    #[doc(hidden)]
+    const KIND: ColumnKind;
+    #[doc(hidden)]
+    const NULLABLE: bool;
+    #[doc(hidden)]
+    fn into_value(self) -> Result<ColumnValue, ColumnError>;
+    #[doc(hidden)]
+    fn from_value(value: ColumnValue) -> Result<Self, ColumnError>;
+}
+
+/// A stored form that is no `Option`, of which there can therefore be one.
+pub trait NotNull: StoredColumn {}
+
+impl<S: NotNull> sealed::Sealed for Option<S> {}
+
+impl<S: NotNull> StoredColumn for Option<S> {
+    const KIND: ColumnKind = S::KIND;
+    const NULLABLE: bool = true;
+
+    fn into_value(self) -> Result<ColumnValue, ColumnError> {
+        self.map_or(Ok(ColumnValue::Null), S::into_value)
+    }
+
+    fn from_value(value: ColumnValue) -> Result<Self, ColumnError> {
+        match value {
+            ColumnValue::Null => Ok(None),
+            value => S::from_value(value).map(Some),
+        }
+    }
+}
+
+/// A type that a column of a table projection can hold.
+///
+/// There are implementations for `bool`, the integers up to 64 bits, floats, `String`, `Uuid`,
+/// `chrono`'s types, `Vec<u8>`, ids that `aggregate!` generates, and `Option` of all of these. A
+/// type of your own says in which form it is stored:
+///
+/// ```
+/// use mire::{ColumnError, ColumnType};
+///
+/// struct Iban(String);
+///
+/// impl ColumnType for Iban {
+///     type Stored = String;
+///
+///     fn to_stored(&self) -> Result<String, ColumnError> {
+///         Ok(self.0.clone())
+///     }
+///
+///     fn from_stored(stored: String) -> Result<Self, ColumnError> {
+///         Ok(Self(stored))
+///     }
+/// }
+/// ```
+///
+/// What is read has to be equal to what was written: a row is written at the end of a page of
+/// events and read at the beginning of another, and the result must not depend on where pages end.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be a column",
+    label = "no column type",
+    note = "a field of a serde type becomes a JSON column with `#[json]`",
+    note = "a type of your own becomes a column with `impl mire::ColumnType`"
+)]
+pub trait ColumnType: Sized {
+    /// How it is stored.
+    type Stored: StoredColumn;
+
+    /// The stored form of a value.
+    ///
+    /// # Errors
+    ///
+    /// When the value has none, as a `u64` above `i64::MAX`.
+    fn to_stored(&self) -> Result<Self::Stored, ColumnError>;
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    ///
+    /// When it is the form of no value of this type.
+    fn from_stored(stored: Self::Stored) -> Result<Self, ColumnError>;
+}
+
+macro_rules! stored_as_they_are {
+    ($($type:ty)*) => {$(
+        impl ColumnType for $type {
+            type Stored = Self;
+
+            fn to_stored(&self) -> Result<Self, ColumnError> {
+                Ok(self.clone())
+            }
+
+            fn from_stored(stored: Self) -> Result<Self, ColumnError> {
+                Ok(stored)
+            }
+        }
+    )*};
+}
+
+stored_as_they_are! {
+    bool i16 i32 i64 f32 f64 String Uuid DateTime<Utc> NaiveDate NaiveTime NaiveDateTime Vec<u8> Json
+}
+
+macro_rules! stored_as_wider {
+    ($($type:ident as $stored:ident)*) => {$(
+        impl ColumnType for $type {
+            type Stored = $stored;
+
+            fn to_stored(&self) -> Result<$stored, ColumnError> {
+                $stored::try_from(*self).map_err(|_| {
+                    ColumnError::new(format!(
+                        "{self} is above the largest stored number, {}; store it as text, or \
+                         bound it where the event is recorded",
+                        $stored::MAX,
+                    ))
+                })
+            }
+
+            fn from_stored(stored: $stored) -> Result<Self, ColumnError> {
+                Self::try_from(stored).map_err(|_| {
+                    ColumnError::new(format!(
+                        concat!("{} is not within the range of `", stringify!($type), "`"),
+                        stored,
+                    ))
+                })
+            }
+        }
+    )*};
+}
+
+stored_as_wider! { i8 as i16 u8 as i16 u16 as i32 u32 as i64 u64 as i64 }
+
+impl<T> ColumnType for Option<T>
+where
+    T: ColumnType,
+    T::Stored: NotNull,
+{
+    type Stored = Option<T::Stored>;
+
+    fn to_stored(&self) -> Result<Self::Stored, ColumnError> {
+        self.as_ref().map(T::to_stored).transpose()
+    }
+
+    fn from_stored(stored: Self::Stored) -> Result<Self, ColumnError> {
+        stored.map(T::from_stored).transpose()
+    }
+}
+
+/// JSON text, for a column of JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Json(String);
+
+impl Json {
+    /// Writes a value.
+    ///
+    /// # Errors
+    ///
+    /// What serde reports for a value that has no JSON form, such as a map whose keys aren't
+    /// strings.
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, ColumnError> {
+        serde_json::to_string(value)
+            .map(Self)
+            .map_err(ColumnError::new)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// What serde reports when it is the form of no `T`.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ColumnError> {
+        serde_json::from_str(&self.0).map_err(ColumnError::new)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
+}
