@@ -306,28 +306,22 @@ impl<DB: Backend> Leader<'_, DB> {
                 self.flush().await?;
                 return Err(End::Cancelled);
             }
-            let failure = match self.window(page, start, limit).await? {
-                Ok(done) => {
-                    start = done;
-                    if start >= limit {
-                        limit = if start >= suspect { all } else { suspect };
-                        suspect = suspect.max(limit);
-                    }
-                    continue;
+            let (done, failure) = self.window(page, start, limit).await?;
+            start = done;
+            let Some(failure) = failure else {
+                if start >= limit {
+                    limit = if start >= suspect { all } else { suspect };
+                    suspect = suspect.max(limit);
                 }
-                Err(failure) => failure,
+                continue;
             };
-            // A plain handler's events before the failing one are done already.
-            if let (Handler::Plain(_), Some(at)) = (&self.member.handler, failure.index)
-                && at > start
-            {
-                self.done(page, at - 1);
-                start = at;
-            }
             suspect = limit;
             match failure.index {
                 Some(at) if at > start => {
-                    self.count_attempt(page, at);
+                    // What can't be decoded was not delivered.
+                    if !failure.permanent {
+                        self.count_attempt(page, at);
+                    }
                     limit = at;
                 }
                 Some(_) => limit = start + 1,
@@ -350,10 +344,6 @@ impl<DB: Backend> Leader<'_, DB> {
         Ok(())
     }
 
-    fn done(&mut self, page: &EventPage, index: usize) {
-        self.handled = self.handled.max(position(page, index));
-    }
-
     fn count_attempt(&mut self, page: &EventPage, index: usize) -> u32 {
         let position = position(page, index);
         if self.attempts.0 != position {
@@ -363,14 +353,14 @@ impl<DB: Backend> Leader<'_, DB> {
         self.attempts.1
     }
 
-    /// Delivers the events from `start` to `limit`, or the first of them, and answers how far it
-    /// came.
+    /// Delivers the events from `start` to `limit`, or the first of them, and answers the place up
+    /// to which all is done, and what failed there or behind it.
     async fn window(
         &mut self,
         page: &Arc<EventPage>,
         start: usize,
         limit: usize,
-    ) -> Result<Result<usize, Failure>, End> {
+    ) -> Result<(usize, Option<Failure>), End> {
         let is_parked = |index: &usize| {
             page.event(*index)
                 .is_some_and(|event| self.parked.contains_key(event.stream_id()))
@@ -382,47 +372,66 @@ impl<DB: Backend> Leader<'_, DB> {
             Handler::Transactional(_) => Some(self.begin().await?),
             Handler::Plain(_) => None,
         };
-        if !batch.is_empty() {
-            let handled = self.call(&batch, tx.as_mut()).await;
-            if let Err(mut failure) = handled {
-                if let Some(tx) = tx {
-                    // A connection that is gone is the database's failure, not the event's.
-                    match timeout(PAUSE_MAX, tx.rollback()).await {
-                        Ok(rolled_back) => rolled_back?,
-                        Err(_) => tracing::warn!("a handler's transaction is slow to roll back"),
-                    }
+        let mut failed = None;
+        if !batch.is_empty()
+            && let Err(mut failure) = self.call(&batch, tx.as_mut()).await
+        {
+            if let Some(tx) = tx.take() {
+                // A connection that is gone is the database's failure, not the event's.
+                match timeout(PAUSE_MAX, tx.rollback()).await {
+                    Ok(rolled_back) => rolled_back?,
+                    Err(_) => tracing::warn!("a handler's transaction is slow to roll back"),
                 }
-                failure.index = failure.index.or(batch.current());
-                return Ok(Err(failure));
             }
+            failure.index = failure.index.or(batch.current());
+            failed = Some(failure);
         }
         let taken = batch.taken();
-        let done = if taken >= indexes.len() {
-            limit
-        } else {
-            indexes[taken]
+        let done = match (&self.member.handler, &failed) {
+            (_, None) if taken >= indexes.len() => limit,
+            (_, None) => indexes[taken],
+            // A plain handler that takes events one by one is done with those before.
+            (Handler::Plain(_), Some(_)) => batch.current().unwrap_or(start),
+            (Handler::Transactional(_), Some(_)) => start,
         };
         if done == start {
-            // The handler took nothing, and an endless loop would follow.
-            return Ok(Err(Failure::from(anyhow::anyhow!(
-                "the handler took none of the events that it was given"
-            ))));
+            // One that takes nothing would be called for ever.
+            let nothing = || anyhow::anyhow!("the handler took none of the events it was given");
+            return Ok((start, failed.or_else(|| Some(nothing().into()))));
         }
+        let before = |index: &usize| *index < done;
+        let behind = behind.into_iter().filter(before).collect();
+        if self.settle(page, tx, behind, done).await? {
+            Ok((done, failed))
+        } else {
+            Ok((start, None))
+        }
+    }
+
+    /// Moves on to before the place `done`. Events of parked streams are parked with this, those
+    /// at `behind`; `false` when one of these streams was let go meanwhile, so that its events have
+    /// to be delivered after all.
+    async fn settle(
+        &mut self,
+        page: &EventPage,
+        tx: Option<WriteTx<DB>>,
+        behind: Vec<usize>,
+        done: usize,
+    ) -> Result<bool, End> {
         let to = if done == page.len() {
             page.up_to()
         } else {
             position(page, done - 1)
         };
+        if tx.is_none() && behind.is_empty() {
+            self.handled = self.handled.max(to);
+            return Ok(true);
+        }
         let behind: Vec<NewParked> = behind
             .into_iter()
-            .filter(|index| *index < done)
             .filter_map(|index| page.event(index))
             .map(|event| aside(&event, 0, None))
             .collect();
-        if tx.is_none() && behind.is_empty() {
-            self.handled = self.handled.max(to);
-            return Ok(Ok(done));
-        }
         let mut tx = match tx {
             Some(tx) => tx,
             None => self.begin().await?,
@@ -431,14 +440,13 @@ impl<DB: Backend> Leader<'_, DB> {
         if !behind.is_empty() {
             let count = DB::park_behind(&mut tx.tx, self.member.id(), &behind).await?;
             if count != behind.len() as u64 {
-                // A stream was let go meanwhile: deliver its events after all.
                 tx.rollback().await?;
                 self.load_parked().await?;
-                return Ok(Ok(start));
+                return Ok(false);
             }
         }
         self.commit(tx, to).await?;
-        Ok(Ok(done))
+        Ok(true)
     }
 
     /// Calls the handler; a panic and a time-out are failures.

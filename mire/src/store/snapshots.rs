@@ -156,6 +156,14 @@ pub(super) async fn stored<DB: Backend, A: Snapshot>(
         );
         return Ok(None);
     }
+    if snapshot.version < 1 {
+        tracing::warn!(
+            stream_id,
+            version = snapshot.version,
+            "ignoring a snapshot of a version that no stream has"
+        );
+        return Ok(None);
+    }
     match serde_json::from_slice(&snapshot.state) {
         Ok(state) => Ok(Some(Folded {
             state,

@@ -1,0 +1,170 @@
+//! Snapshots that don't fit: each is ignored, and a fitting one takes its place.
+
+mod common;
+
+use common::backends::TestBackend;
+use common::{Account, AccountEvent, deposited};
+use mire::{Aggregate, AggregateRoot, EventStore, EventStoreError, Snapshot, StoreOptions};
+use serde::{Deserialize, Serialize};
+
+conformance!(
+    a_fitting_snapshot_is_where_a_load_starts,
+    a_snapshot_that_does_not_fit_is_ignored_and_replaced,
+    a_scope_ignores_a_snapshot_that_does_not_fit,
+    an_older_snapshot_never_replaces_a_newer_one,
+    what_has_no_snapshot_form_is_refused_and_the_events_are_saved,
+);
+
+impl Snapshot for Account {
+    const SNAPSHOT_VERSION: i32 = 2;
+    const SNAPSHOT_FREQUENCY: i64 = 5;
+}
+
+/// The same store without what its cache remembers.
+fn forgetful<DB: TestBackend>(store: &EventStore<DB>) -> EventStore<DB> {
+    EventStore::with_options(store.pool().clone(), StoreOptions::default().cache_bytes(0))
+}
+
+/// Saves `count` deposits of 1, one by one.
+async fn deposit<DB: TestBackend>(store: &EventStore<DB>, count: i64) {
+    let mut root = store.load_or_default::<Account>("ann").await.unwrap();
+    for _ in 0..count {
+        root.record(deposited(1));
+        store.save_snapshotting(&mut root).await.unwrap();
+    }
+}
+
+async fn change<DB: TestBackend>(store: &EventStore<DB>, sql: &'static str) {
+    DB::run(&mut *store.pool().acquire().await.unwrap(), sql).await;
+}
+
+async fn loaded<DB: TestBackend>(store: &EventStore<DB>) -> (i64, i64) {
+    let root = store.load_snapshotted::<Account>("ann").await.unwrap();
+    let root = root.unwrap();
+    (root.version, root.state.balance)
+}
+
+async fn a_fitting_snapshot_is_where_a_load_starts<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    let store = forgetful(&store);
+    deposit(&store, 7).await;
+    let version = "SELECT version FROM mire_snapshots";
+    assert_eq!(DB::number(&store, version).await, 5);
+    // A state that only the snapshot can have: it shows that the snapshot is used, and that the
+    // stale part is read from the log.
+    change(
+        &store,
+        r#"UPDATE mire_snapshots SET state = '{"owner":"","balance":1005}'"#,
+    )
+    .await;
+    assert_eq!(loaded(&store).await, (7, 1007));
+    // A plain load doesn't look at snapshots.
+    let plain = store.load::<Account>("ann").await.unwrap().unwrap();
+    assert_eq!(plain.state.balance, 7);
+}
+
+async fn a_snapshot_that_does_not_fit_is_ignored_and_replaced<DB: TestBackend>() {
+    for misfit in [
+        // Of an older version of the code.
+        r#"UPDATE mire_snapshots SET snapshot_version = 1, state = '{"owner":"","balance":1005}'"#,
+        // Corrupt: JSON of something else.
+        r#"UPDATE mire_snapshots SET state = '{"balance":"much"}'"#,
+        "UPDATE mire_snapshots SET state = '[]'",
+        // Ahead of its stream, as after a restored backup.
+        r#"UPDATE mire_snapshots SET version = 1000, state = '{"owner":"","balance":1005}'"#,
+        // Of no version that a stream can have.
+        r#"UPDATE mire_snapshots SET version = 0, state = '{"owner":"","balance":1005}'"#,
+        r#"UPDATE mire_snapshots SET version = -3, state = '{"owner":"","balance":1005}'"#,
+    ] {
+        let (store, _database) = DB::fresh().await;
+        let store = forgetful(&store);
+        deposit(&store, 7).await;
+        change(&store, misfit).await;
+        assert_eq!(loaded(&store).await, (7, 7), "after {misfit}");
+        let new = store.load_or_default_snapshotted::<Account>("bob").await;
+        assert_eq!(new.unwrap().version, 0);
+
+        deposit(&store, 5).await;
+        let fits =
+            "SELECT count(*) FROM mire_snapshots WHERE version = 10 AND snapshot_version = 2";
+        assert_eq!(DB::number(&store, fits).await, 1, "after {misfit}");
+        assert_eq!(loaded(&store).await, (12, 12), "after {misfit}");
+    }
+}
+
+async fn a_scope_ignores_a_snapshot_that_does_not_fit<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    deposit(&store, 7).await;
+    for misfit in [
+        "UPDATE mire_snapshots SET version = 1000",
+        "UPDATE mire_snapshots SET version = 0",
+        "UPDATE mire_snapshots SET version = 5, state = '[]'",
+    ] {
+        change(&store, misfit).await;
+        let mut scope = store.begin_transaction().await.unwrap();
+        let root = scope.load_snapshotted::<Account>("ann").await.unwrap();
+        let root = root.unwrap();
+        assert_eq!((root.version, root.state.balance), (7, 7), "after {misfit}");
+        scope.rollback().await.unwrap();
+    }
+}
+
+async fn an_older_snapshot_never_replaces_a_newer_one<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    deposit(&store, 3).await;
+    let old = store.load::<Account>("ann").await.unwrap().unwrap();
+    deposit(&store, 2).await;
+    store.save_snapshot(&old).await.unwrap();
+    let version = "SELECT version FROM mire_snapshots";
+    assert_eq!(DB::number(&store, version).await, 5);
+    let rows = "SELECT count(*) FROM mire_snapshots";
+    assert_eq!(DB::number(&store, rows).await, 1);
+}
+
+/// Its state has no JSON form once it holds something: a map's keys have to be texts.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Odd(std::collections::BTreeMap<(i64, i64), i64>);
+
+impl Aggregate for Odd {
+    type Event = AccountEvent;
+
+    fn stream_category() -> &'static str {
+        "account"
+    }
+
+    fn apply(&mut self, _: &AccountEvent) {
+        self.0.insert((1, 2), 3);
+    }
+}
+
+impl Snapshot for Odd {
+    const SNAPSHOT_FREQUENCY: i64 = 1;
+}
+
+async fn what_has_no_snapshot_form_is_refused_and_the_events_are_saved<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    let mut odd = AggregateRoot::<Odd>::new("odd");
+    odd.record(deposited(1));
+    let error = store.save_snapshot(&odd).await.unwrap_err();
+    assert!(error.to_string().contains("save the aggregate first"));
+    store.save_snapshotting(&mut odd).await.unwrap();
+    assert_eq!((odd.version, odd.has_pending()), (1, false));
+    let error = store.save_snapshot(&odd).await.unwrap_err();
+    assert!(
+        matches!(&error, EventStoreError::Serialization { stream_id, event_type, .. }
+            if stream_id == "account-odd" && event_type == "snapshot"),
+        "{error:?}"
+    );
+    // PostgreSQL's jsonb has no place for a NUL, so no backend takes one.
+    let mut ann = AggregateRoot::<Account>::new("ann");
+    ann.record(deposited(1));
+    store.save(&mut ann).await.unwrap();
+    ann.state.owner = "a\0b".to_owned();
+    let error = store.save_snapshot(&ann).await.unwrap_err();
+    assert!(
+        matches!(&error, EventStoreError::NulCharacter { stream_id, .. } if stream_id == "account-ann"),
+        "{error:?}"
+    );
+    let rows = "SELECT count(*) FROM mire_snapshots";
+    assert_eq!(DB::number(&store, rows).await, 0);
+}
