@@ -439,6 +439,13 @@ pub trait EventLog: Database {
         sink: &mut (dyn FnMut(usize, RawEvent<'_>) -> Result<()> + Send),
     ) -> impl Future<Output = Result<Vec<Option<i64>>>> + Send;
 
+    /// The first of some events, by stream and version, whose predecessor in its stream isn't there:
+    /// its place, and the last version of the stream before it.
+    fn first_orphan(
+        conn: &mut Self::Connection,
+        events: &[(&str, i64)],
+    ) -> impl Future<Output = Result<Option<(usize, i64)>>> + Send;
+
     /// Up to where the log may be read.
     fn safe_head(conn: &mut Self::Connection) -> impl Future<Output = Result<SafeHead>> + Send;
 

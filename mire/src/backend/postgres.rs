@@ -121,6 +121,13 @@ impl EventLog for Postgres {
         read::fold_streams(conn, tails, limit, sink).await
     }
 
+    async fn first_orphan(
+        conn: &mut PgConnection,
+        events: &[(&str, i64)],
+    ) -> Result<Option<(usize, i64)>> {
+        read::first_orphan(conn, events).await
+    }
+
     async fn safe_head(conn: &mut PgConnection) -> Result<SafeHead> {
         read::safe_head(conn).await
     }

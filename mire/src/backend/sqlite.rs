@@ -190,6 +190,13 @@ impl EventLog for Sqlite {
         read::fold_streams(conn, tails, limit, sink).await
     }
 
+    async fn first_orphan(
+        conn: &mut SqliteConnection,
+        events: &[(&str, i64)],
+    ) -> Result<Option<(usize, i64)>> {
+        read::first_orphan(conn, events).await
+    }
+
     async fn safe_head(conn: &mut SqliteConnection) -> Result<SafeHead> {
         read::safe_head(conn).await
     }

@@ -1,6 +1,6 @@
 //! The cursor: where a subscription reads on, and up to where it may.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub(crate) struct Cursor {
     after: i64,
     head: i64,
     last_versions: HashMap<String, i64>,
+    /// Whether the first events were held against those before the cursor's start.
+    joined: bool,
     held_back: Option<HeldBack>,
 }
 
@@ -58,6 +60,7 @@ impl Cursor {
             after,
             head: after,
             last_versions: HashMap::new(),
+            joined: false,
             held_back: None,
         }
     }
@@ -103,9 +106,47 @@ impl Cursor {
             Some(last) if full => last.global_position(),
             _ => self.head,
         };
+        if !self.joined && !page.is_empty() {
+            self.check_joint::<DB>(conn, &page).await?;
+        }
         self.check_order(&page)?;
+        self.joined |= !page.is_empty();
         self.after = up_to;
         Ok(Some(page.finish(up_to, self.head)))
+    }
+
+    /// Behind a checkpoint there is nothing remembered to hold the first events against. Without
+    /// this, a subscription that was stopped before a hole would step over it when it is started
+    /// again.
+    async fn check_joint<DB: Backend>(
+        &self,
+        conn: &mut DB::Connection,
+        page: &EventPage,
+    ) -> Result<()> {
+        let mut seen = HashSet::new();
+        let firsts: Vec<(&str, i64)> = page
+            .iter()
+            .filter(|event| seen.insert(event.stream_id()) && event.stream_version() > 1)
+            .map(|event| (event.stream_id(), event.stream_version()))
+            .collect();
+        if firsts.is_empty() {
+            return Ok(());
+        }
+        let orphan = DB::first_orphan(conn, &firsts).await?;
+        let orphan = orphan.and_then(|(place, last)| Some((firsts.get(place)?, last)));
+        match orphan {
+            None => Ok(()),
+            Some(((stream_id, version), last)) => Err(self.violation(stream_id, *version, last)),
+        }
+    }
+
+    fn violation(&self, stream_id: &str, version: i64, last: i64) -> EventStoreError {
+        EventStoreError::OrderingViolation {
+            subscription_id: self.subscription_id.clone(),
+            stream_id: stream_id.to_owned(),
+            version,
+            last_delivered: last,
+        }
     }
 
     /// A subscription reads whole streams, so within each the versions have to follow one another.
@@ -116,20 +157,17 @@ impl Cursor {
         }
         for event in page.iter() {
             let version = event.stream_version();
-            let Some(last) = self.last_versions.get_mut(event.stream_id()) else {
-                self.last_versions
-                    .insert(event.stream_id().to_owned(), version);
-                continue;
-            };
-            if version != *last + 1 {
-                return Err(EventStoreError::OrderingViolation {
-                    subscription_id: self.subscription_id.clone(),
-                    stream_id: event.stream_id().to_owned(),
-                    version,
-                    last_delivered: *last,
-                });
+            match self.last_versions.get_mut(event.stream_id()) {
+                None => {
+                    self.last_versions
+                        .insert(event.stream_id().to_owned(), version);
+                }
+                Some(last) if version == *last + 1 => *last = version,
+                Some(last) => {
+                    let last = *last;
+                    return Err(self.violation(event.stream_id(), version, last));
+                }
             }
-            *last = version;
         }
         Ok(())
     }

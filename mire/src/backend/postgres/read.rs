@@ -109,6 +109,19 @@ pub(super) async fn fold_streams(
     Ok(heads)
 }
 
+pub(super) async fn first_orphan(
+    conn: &mut PgConnection,
+    events: &[(&str, i64)],
+) -> Result<Option<(usize, i64)>> {
+    let (streams, versions): (Vec<&str>, Vec<i64>) = events.iter().copied().unzip();
+    let found: Option<(i64, i64)> = sqlx::query_as(include_str!("queries/first_orphan.sql"))
+        .bind(streams)
+        .bind(versions)
+        .fetch_optional(conn)
+        .await?;
+    Ok(found.and_then(|(ordinal, last)| Some((usize::try_from(ordinal - 1).ok()?, last))))
+}
+
 pub(super) async fn safe_head(conn: &mut PgConnection) -> Result<SafeHead> {
     let row = sqlx::query(include_str!("queries/safe_head.sql"))
         .fetch_one(conn)

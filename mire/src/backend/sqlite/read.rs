@@ -110,6 +110,17 @@ pub(super) async fn fold_streams(
     Ok(heads)
 }
 
+pub(super) async fn first_orphan(
+    conn: &mut SqliteConnection,
+    events: &[(&str, i64)],
+) -> Result<Option<(usize, i64)>> {
+    let found: Option<(i64, i64)> = sqlx::query_as(include_str!("queries/first_orphan.sql"))
+        .bind(json!(events).to_string())
+        .fetch_optional(conn)
+        .await?;
+    Ok(found.and_then(|(ordinal, last)| Some((usize::try_from(ordinal - 1).ok()?, last))))
+}
+
 pub(super) async fn safe_head(conn: &mut SqliteConnection) -> Result<SafeHead> {
     let position = sqlx::query_scalar(include_str!("queries/safe_head.sql"))
         .fetch_one(conn)
