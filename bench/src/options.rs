@@ -14,7 +14,7 @@ the long ones.
   --all                the long workloads as well (growth: 5 million events)
   --rounds N           rounds; at least 3, the default
   --quick              smaller workloads and one round: to try things out, not to quote
-  --peers A,B          only these peers: mire-0.4, evento, eventcore, cqrs-es
+  --peers A,B          only these peers: mire-0.4, evento, eventcore, cqrs-es; or none
   --connections N      connections in each system's pool; default 10, as the drivers have it
   --json               the table as JSON, on standard output
   --instructions       counts the instructions of the hot paths and compares with the baseline

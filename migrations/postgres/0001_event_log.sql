@@ -65,33 +65,36 @@ COMMENT ON TABLE mire_snapshots IS 'Disposable: every row can be folded again fr
 -- Appends to one or many streams, each with its own outcome, in one statement.
 --
 -- In:  an element a stream (the streams are distinct): name, category, expected version (-1 any,
---      0 none), number of events, idempotency key or null. Then an element an event, stream by
---      stream, with the ordinal of its stream. p_wait: wait for locked streams, else answer 'busy'.
---      p_atomic: all or nothing.
--- Out: a row a stream, in the order given. version is the stream's version afterwards; the actual
---      one for a 'conflict'; the one first answered for a 'repeated' append.
+--      0 none), number of events, idempotency key or null; p_keys itself is null when there is no
+--      key at all. Then an element an event, stream by stream: the ordinal of its stream, its number
+--      within that stream's share (1, 2, 3 …), and what is stored. p_wait: wait for locked streams,
+--      else answer 'busy'. p_atomic: all or nothing.
+-- Out: an element a stream: its outcome, and the stream's version afterwards; the actual one for a
+--      'conflict'; the one first answered for a 'repeated' append, whose position is in `repeated`.
+--      And an element an event that was written, in order: its position.
 --
 -- The order of the steps is what makes I2 and I3 hold. Nothing after the mark can wait for another
 -- transaction: every row it touches is new, or locked before.
+--
+-- Plans are kept by the session, and mire_streams may have been empty when they were made. Without
+-- sequential scans they stay right however it grows.
 CREATE FUNCTION mire_append(
     p_streams text[], p_categories text[], p_expected bigint[], p_counts integer[], p_keys text[],
-    p_owners integer[], p_types text[], p_schemas integer[], p_data text[], p_metadata text[],
-    p_wait boolean, p_atomic boolean
-) RETURNS TABLE (outcome text, version bigint, positions bigint[], created_at timestamptz)
+    p_owners integer[], p_numbers integer[], p_types text[], p_schemas integer[], p_data text[],
+    p_metadata text[], p_wait boolean, p_atomic boolean,
+    OUT outcomes text[], OUT versions bigint[], OUT repeated bigint[], OUT positions bigint[],
+    OUT created_at timestamptz
+)
 LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    v_streams  integer := cardinality(p_streams);
-    v_now      timestamptz := clock_timestamp();
-    v_keyed    boolean := EXISTS (SELECT FROM unnest(p_keys) k WHERE k IS NOT NULL);
-    -- An element a stream, in the order given.
-    v_actual   bigint[];
-    v_outcome  text[] := array_fill(NULL::text, ARRAY[v_streams]);
-    v_repeated bigint[] := array_fill(NULL::bigint, ARRAY[v_streams]);
-    v_write    boolean := false;
-    v_failed   boolean := false;
-    v_found    record;
+    v_streams integer := cardinality(p_streams);
+    -- An element a stream: its version once it is locked; null before, -1 when it stays busy.
+    v_actual  bigint[];
+    v_found   record;
 BEGIN
+    created_at := clock_timestamp();
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'mire appends need the isolation level READ COMMITTED, and this transaction has %',
             upper(current_setting('transaction_isolation'))
@@ -99,9 +102,9 @@ BEGIN
                   HINT = 'Begin with ISOLATION LEVEL READ COMMITTED, and leave default_transaction_isolation at "read committed".';
     END IF;
 
-    -- 1. Rows for streams that may be new: in name order, like the locks, so that two calls never
-    --    wait for each other.
-    IF 0 >= ANY (p_expected) THEN
+    -- 1. Who waits for several streams creates the missing ones first, in name order like the
+    --    locks, so that two such calls never wait for each other.
+    IF p_wait AND v_streams > 1 AND 0 >= ANY (p_expected) THEN
         INSERT INTO mire_streams (stream_id, category, version)
         SELECT t.s, t.c, 0
           FROM unnest(p_streams, p_categories, p_expected) AS t(s, c, e)
@@ -110,69 +113,85 @@ BEGIN
         ON CONFLICT ON CONSTRAINT mire_streams_pkey DO NOTHING;
     END IF;
 
-    -- 2. The streams' locks, and with them their versions; -1 for one that is busy.
-    IF v_streams = 1 AND p_wait THEN
-        SELECT ARRAY[s.version] INTO v_actual
-          FROM mire_streams s WHERE s.stream_id = p_streams[1] FOR UPDATE;
-        v_actual := coalesce(v_actual, ARRAY[0::bigint]);
-    ELSIF p_wait THEN
-        WITH locked AS MATERIALIZED (
-            SELECT s.stream_id, s.version FROM mire_streams s
-             WHERE s.stream_id = ANY (p_streams) ORDER BY s.stream_id FOR UPDATE
+    -- 2. The streams' locks, and with them their versions.
+    LOOP
+        IF v_streams = 1 AND p_wait THEN
+            SELECT ARRAY[max(l.version)] INTO v_actual FROM (
+                SELECT s.version FROM mire_streams s WHERE s.stream_id = p_streams[1] FOR UPDATE
+            ) l;
+        ELSIF v_streams = 1 THEN
+            SELECT ARRAY[max(l.version)] INTO v_actual FROM (
+                SELECT s.version FROM mire_streams s WHERE s.stream_id = p_streams[1]
+                   FOR UPDATE SKIP LOCKED
+            ) l;
+        ELSIF p_wait THEN
+            WITH locked AS MATERIALIZED (
+                SELECT s.stream_id, s.version FROM mire_streams s
+                 WHERE s.stream_id = ANY (p_streams) ORDER BY s.stream_id FOR UPDATE
+            )
+            SELECT array_agg(l.version ORDER BY t.ord) INTO v_actual
+              FROM unnest(p_streams) WITH ORDINALITY AS t(s, ord)
+              LEFT JOIN locked l ON l.stream_id = t.s;
+        ELSE
+            WITH locked AS MATERIALIZED (
+                SELECT s.stream_id, s.version FROM mire_streams s
+                 WHERE s.stream_id = ANY (p_streams) ORDER BY s.stream_id FOR UPDATE SKIP LOCKED
+            )
+            SELECT array_agg(l.version ORDER BY t.ord) INTO v_actual
+              FROM unnest(p_streams) WITH ORDINALITY AS t(s, ord)
+              LEFT JOIN locked l ON l.stream_id = t.s;
+        END IF;
+        EXIT WHEN array_position(v_actual, NULL) IS NULL;
+
+        -- A row that is made here is locked by that. One that somebody else made meanwhile is not.
+        WITH created AS (
+            INSERT INTO mire_streams (stream_id, category, version)
+            SELECT t.s, t.c, 0
+              FROM unnest(p_streams, p_categories, p_expected, v_actual) AS t(s, c, e, a)
+             WHERE t.e <= 0 AND t.a IS NULL
+             ORDER BY t.s
+            ON CONFLICT ON CONSTRAINT mire_streams_pkey DO NOTHING
+            RETURNING stream_id
         )
-        SELECT array_agg(coalesce(l.version, 0) ORDER BY t.ord) INTO v_actual
-          FROM unnest(p_streams) WITH ORDINALITY AS t(s, ord)
-          LEFT JOIN locked l ON l.stream_id = t.s;
-    ELSE
-        WITH locked AS MATERIALIZED (
-            SELECT s.stream_id, s.version FROM mire_streams s
-             WHERE s.stream_id = ANY (p_streams) ORDER BY s.stream_id FOR UPDATE SKIP LOCKED
-        )
-        SELECT array_agg(CASE WHEN l.stream_id IS NOT NULL THEN l.version
-                              WHEN EXISTS (SELECT FROM mire_streams s WHERE s.stream_id = t.s) THEN -1
-                              ELSE 0 END ORDER BY t.ord) INTO v_actual
-          FROM unnest(p_streams) WITH ORDINALITY AS t(s, ord)
-          LEFT JOIN locked l ON l.stream_id = t.s;
-    END IF;
+        SELECT array_agg(CASE
+                   WHEN t.a IS NOT NULL THEN t.a
+                   WHEN c.stream_id IS NOT NULL THEN 0
+                   WHEN p_wait THEN CASE WHEN t.e > 0 THEN 0 END
+                   WHEN t.e > 0 AND NOT EXISTS (SELECT FROM mire_streams s WHERE s.stream_id = t.s) THEN 0
+                   ELSE -1 END ORDER BY t.ord) INTO v_actual
+          FROM unnest(p_streams, p_expected, v_actual) WITH ORDINALITY AS t(s, e, a, ord)
+          LEFT JOIN created c ON c.stream_id = t.s;
+        EXIT WHEN array_position(v_actual, NULL) IS NULL;
+    END LOOP;
 
     -- 3. The verdict on each.
-    FOR i IN 1 .. v_streams LOOP
-        IF v_actual[i] < 0 THEN
-            v_outcome[i] := 'busy';
-            v_failed := true;
-            CONTINUE;
-        END IF;
-        IF v_keyed AND p_keys[i] IS NOT NULL THEN
+    repeated := array_fill(NULL::bigint, ARRAY[v_streams]);
+    IF p_keys IS NOT NULL THEN
+        FOR i IN 1 .. v_streams LOOP
+            CONTINUE WHEN p_keys[i] IS NULL OR v_actual[i] < 0;
             SELECT k.version, k.position INTO v_found
               FROM mire_idempotency k WHERE k.stream_id = p_streams[i] AND k.key = p_keys[i];
             IF FOUND THEN
-                v_outcome[i] := 'repeated';
                 v_actual[i] := v_found.version;
-                v_repeated[i] := v_found.position;
-                CONTINUE;
+                repeated[i] := v_found.position;
             END IF;
-        END IF;
-        IF p_expected[i] >= 0 AND p_expected[i] <> v_actual[i] THEN
-            v_outcome[i] := 'conflict';
-            v_failed := true;
-        ELSE
-            v_outcome[i] := 'written';
-            v_write := true;
-        END IF;
-    END LOOP;
+        END LOOP;
+    END IF;
+    SELECT array_agg(CASE
+               WHEN t.a < 0 THEN 'busy'
+               WHEN t.r IS NOT NULL THEN 'repeated'
+               WHEN t.e >= 0 AND t.e <> t.a THEN 'conflict'
+               ELSE 'written' END ORDER BY t.ord) INTO outcomes
+      FROM unnest(v_actual, repeated, p_expected) WITH ORDINALITY AS t(a, r, e, ord);
 
-    IF p_atomic AND v_failed THEN
-        v_write := false;
-        v_outcome := array_replace(v_outcome, 'written', 'abandoned');
-        -- The rows of step 1 go again: a stream without events does not exist.
+    IF p_atomic AND outcomes && ARRAY['busy', 'conflict'] THEN
+        outcomes := array_replace(outcomes, 'written', 'abandoned');
+        -- The rows of the first steps go again: a stream without events does not exist.
         DELETE FROM mire_streams s WHERE s.stream_id = ANY (p_streams) AND s.version = 0;
     END IF;
 
-    IF NOT v_write THEN
-        RETURN QUERY
-        SELECT t.o, t.v, CASE WHEN t.r IS NOT NULL THEN ARRAY[t.r] END, v_now
-          FROM unnest(v_outcome, v_actual, v_repeated) WITH ORDINALITY AS t(o, v, r, ord)
-         ORDER BY t.ord;
+    versions := v_actual;
+    IF NOT 'written' = ANY (outcomes) THEN
         RETURN;
     END IF;
 
@@ -184,62 +203,34 @@ BEGIN
 
     -- 5. Positions, events, versions. The sort stands below nextval, so that positions are drawn
     --    in the order of the events.
-    IF v_streams = 1 THEN
-        RETURN QUERY
-        WITH written AS (
-            INSERT INTO mire_events
-            SELECT nextval('mire_position'), p_streams[1], p_categories[1], v_actual[1] + e.ord,
-                   e.t, e.s, e.d::json, e.m::json, v_now
-              FROM (SELECT * FROM unnest(p_types, p_schemas, p_data, p_metadata)
-                             WITH ORDINALITY AS u(t, s, d, m, ord)
-                     ORDER BY u.ord) e
-            RETURNING global_position
-        ), moved AS (
-            UPDATE mire_streams s SET version = v_actual[1] + p_counts[1]
-             WHERE s.stream_id = p_streams[1]
-        )
-        SELECT 'written'::text, v_actual[1] + p_counts[1], array_agg(w.global_position), v_now
-          FROM written w;
-    ELSE
-        RETURN QUERY
-        WITH verdict AS MATERIALIZED (
-            SELECT t.*, sum(t.events) OVER (ORDER BY t.ord) - t.events AS before
-              FROM unnest(p_streams, p_categories, v_outcome, v_actual, p_counts, v_repeated)
-                   WITH ORDINALITY AS t(stream, category, outcome, actual, events, repeated, ord)
-        ), written AS (
-            INSERT INTO mire_events
-            SELECT nextval('mire_position'), e.stream, e.category, e.stream_version,
-                   e.t, e.s, e.d::json, e.m::json, v_now
-              FROM (SELECT v.stream, v.category, v.actual + u.ord - v.before AS stream_version,
-                           u.t, u.s, u.d, u.m
-                      FROM unnest(p_owners, p_types, p_schemas, p_data, p_metadata)
-                           WITH ORDINALITY AS u(owner, t, s, d, m, ord)
-                      JOIN verdict v ON v.ord = u.owner
-                     WHERE v.outcome = 'written'
-                     ORDER BY u.ord) e
-            RETURNING mire_events.stream_id, mire_events.global_position
-        ), moved AS (
-            UPDATE mire_streams s SET version = v.actual + v.events
-              FROM verdict v WHERE s.stream_id = v.stream AND v.outcome = 'written'
-        )
-        SELECT v.outcome,
-               CASE WHEN v.outcome = 'written' THEN v.actual + v.events ELSE v.actual END,
-               CASE WHEN v.outcome = 'repeated' THEN ARRAY[v.repeated] ELSE w.positions END,
-               v_now
-          FROM verdict v
-          LEFT JOIN (SELECT x.stream_id, array_agg(x.global_position ORDER BY x.global_position) AS positions
-                       FROM written x GROUP BY x.stream_id) w ON w.stream_id = v.stream
-         ORDER BY v.ord;
-    END IF;
+    WITH written AS (
+        INSERT INTO mire_events
+        SELECT nextval('mire_position'), p_streams[e.owner], p_categories[e.owner],
+               v_actual[e.owner] + e.number, e.t, e.s, e.d::json, e.m::json, mire_append.created_at
+          FROM (SELECT *
+                  FROM unnest(p_owners, p_numbers, p_types, p_schemas, p_data, p_metadata)
+                       WITH ORDINALITY AS u(owner, number, t, s, d, m, ord)
+                 WHERE outcomes[u.owner] = 'written'
+                 ORDER BY u.ord) e
+        RETURNING global_position
+    )
+    SELECT array_agg(w.global_position) INTO positions FROM written w;
+
+    UPDATE mire_streams s SET version = t.a + t.n
+      FROM unnest(p_streams, outcomes, v_actual, p_counts) AS t(s, o, a, n)
+     WHERE s.stream_id = t.s AND t.o = 'written';
+
+    SELECT array_agg(CASE WHEN t.o = 'written' THEN t.a + t.n ELSE t.a END ORDER BY t.ord) INTO versions
+      FROM unnest(outcomes, v_actual, p_counts) WITH ORDINALITY AS t(o, a, n, ord);
 
     -- 6. Idempotency keys. Under the stream's lock nobody else can be writing the same one.
-    IF v_keyed THEN
+    IF p_keys IS NOT NULL THEN
         INSERT INTO mire_idempotency (stream_id, key, version, position, created_at)
-        SELECT t.s, t.k, t.a + t.n,
+        SELECT t.s, t.k, t.v,
                (SELECT e.global_position FROM mire_events e
-                 WHERE e.stream_id = t.s AND e.stream_version = t.a + t.n),
-               v_now
-          FROM unnest(p_streams, p_keys, v_outcome, v_actual, p_counts) AS t(s, k, o, a, n)
+                 WHERE e.stream_id = t.s AND e.stream_version = t.v),
+               mire_append.created_at
+          FROM unnest(p_streams, p_keys, outcomes, versions) AS t(s, k, o, v)
          WHERE t.k IS NOT NULL AND t.o = 'written';
     END IF;
 END

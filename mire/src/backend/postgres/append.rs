@@ -20,6 +20,7 @@ pub(super) async fn append(
     let mut keys = Vec::with_capacity(appends.len());
     let events: usize = appends.iter().map(|append| append.events.len()).sum();
     let mut owners = Vec::with_capacity(events);
+    let mut numbers = Vec::with_capacity(events);
     let mut types = Vec::with_capacity(events);
     let mut schemas = Vec::with_capacity(events);
     let mut data = Vec::with_capacity(events);
@@ -35,50 +36,63 @@ pub(super) async fn append(
         });
         counts.push(count(append)?);
         keys.push(append.idempotency_key.as_deref());
-        for event in &append.events {
+        for (number, event) in (1_i32..).zip(&append.events) {
             owners.push(ordinal);
+            numbers.push(number);
             types.push(event.event_type);
             schemas.push(event.schema_version);
             data.push(event.data.as_str());
             metadata.push(event.metadata.as_deref());
         }
     }
+    let keys = keys.iter().any(Option::is_some).then_some(keys);
 
-    let rows = sqlx::query(include_str!("queries/append.sql"))
+    let row = sqlx::query(include_str!("queries/append.sql"))
         .bind(streams)
         .bind(categories)
         .bind(expected)
-        .bind(counts)
+        .bind(&counts)
         .bind(keys)
         .bind(owners)
+        .bind(numbers)
         .bind(types)
         .bind(schemas)
         .bind(data)
         .bind(metadata)
         .bind(mode != AppendMode::EachOrBusy)
         .bind(mode == AppendMode::Atomic)
-        .fetch_all(conn)
+        .fetch_one(conn)
         .await?;
 
-    rows.iter()
-        .map(|row| {
-            let version: i64 = row.try_get(1)?;
-            Ok(match row.try_get::<&str, _>(0)? {
+    let outcomes: Vec<String> = row.try_get(0)?;
+    let versions: Vec<i64> = row.try_get(1)?;
+    let repeated: Vec<Option<i64>> = row.try_get(2)?;
+    let positions: Option<Vec<i64>> = row.try_get(3)?;
+    let created_at: DateTime<Utc> = row.try_get(4)?;
+
+    let mut positions = positions.unwrap_or_default().into_iter();
+    let streams = outcomes.into_iter().zip(versions).zip(repeated).zip(counts);
+    Ok(streams
+        .map(
+            |(((outcome, version), repeated), count)| match outcome.as_str() {
                 "written" => AppendOutcome::Written {
                     version,
-                    positions: row.try_get(2)?,
-                    created_at: row.try_get::<DateTime<Utc>, _>(3)?,
+                    positions: positions
+                        .by_ref()
+                        .take(count.unsigned_abs() as usize)
+                        .collect(),
+                    created_at,
                 },
                 "repeated" => AppendOutcome::Repeated {
                     version,
-                    position: row.try_get::<Vec<i64>, _>(2)?.first().copied().unwrap_or(0),
+                    position: repeated.unwrap_or(0),
                 },
                 "conflict" => AppendOutcome::Conflict { actual: version },
                 "busy" => AppendOutcome::Busy,
                 _ => AppendOutcome::Abandoned,
-            })
-        })
-        .collect()
+            },
+        )
+        .collect())
 }
 
 fn count(append: &NewAppend) -> Result<i32> {
