@@ -68,7 +68,9 @@ COMMENT ON TABLE mire_snapshots IS 'Disposable: every row can be folded again fr
 --      0 none), number of events, idempotency key or null; p_keys itself is null when there is no
 --      key at all. Then an element an event, stream by stream: the ordinal of its stream, its number
 --      within that stream's share (1, 2, 3 …), and what is stored. p_wait: wait for locked streams,
---      else answer 'busy'. p_atomic: all or nothing.
+--      else answer 'busy'. p_atomic: all or nothing. p_lock_timeout: how long any lock may be waited
+--      for, in milliseconds; null: as the transaction says. Also a call that is not to wait for a
+--      locked stream has to wait for one that is just being created: nobody can see its row yet.
 -- Out: an element a stream: its outcome, and the stream's version afterwards; the actual one for a
 --      'conflict'; the one first answered for a 'repeated' append, whose position is in `repeated`.
 --      And an element an event that was written, in order: its position.
@@ -81,7 +83,7 @@ COMMENT ON TABLE mire_snapshots IS 'Disposable: every row can be folded again fr
 CREATE FUNCTION mire_append(
     p_streams text[], p_categories text[], p_expected bigint[], p_counts integer[], p_keys text[],
     p_owners integer[], p_numbers integer[], p_types text[], p_schemas integer[], p_data text[],
-    p_metadata text[], p_wait boolean, p_atomic boolean,
+    p_metadata text[], p_wait boolean, p_atomic boolean, p_lock_timeout integer,
     OUT outcomes text[], OUT versions bigint[], OUT repeated bigint[], OUT positions bigint[],
     OUT created_at timestamptz
 )
@@ -100,6 +102,10 @@ BEGIN
             upper(current_setting('transaction_isolation'))
             USING ERRCODE = 'invalid_transaction_state',
                   HINT = 'Begin with ISOLATION LEVEL READ COMMITTED, and leave default_transaction_isolation at "read committed".';
+    END IF;
+
+    IF p_lock_timeout IS NOT NULL THEN
+        PERFORM set_config('lock_timeout', p_lock_timeout::text, true);
     END IF;
 
     -- 1. Who waits for several streams creates the missing ones first, in name order like the

@@ -379,7 +379,8 @@ pub trait EventLog: Database {
     ) -> impl Future<Output = Result<Option<tokio::sync::OwnedSemaphorePermit>>> + Send;
 
     /// Appends, durably, in a transaction of its own and one round trip. The streams of `appends`
-    /// are distinct.
+    /// are distinct. Waits for locks no longer than [`Db::lock_timeout`], and with
+    /// [`AppendMode::EachOrBusy`] for a moment at most.
     fn append(
         db: &Db<Self>,
         appends: &[NewAppend],

@@ -71,8 +71,7 @@ impl EventLog for Postgres {
         appends: &[NewAppend],
         mode: AppendMode,
     ) -> Result<Vec<AppendOutcome>> {
-        let mut conn = db.pool.acquire().await?;
-        append::append(&mut conn, appends, mode).await
+        append::append_alone(db, appends, mode).await
     }
 
     async fn append_in_tx(
@@ -80,7 +79,7 @@ impl EventLog for Postgres {
         appends: &[NewAppend],
         mode: AppendMode,
     ) -> Result<Vec<AppendOutcome>> {
-        append::append(conn, appends, mode).await
+        append::append(conn, appends, mode, None).await
     }
 
     async fn lock_stream(conn: &mut PgConnection, stream_id: &str) -> Result<Option<i64>> {

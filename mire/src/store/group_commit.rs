@@ -24,7 +24,11 @@
 //! - The connection breaks, before or after the commit: every caller of the batch gets the error,
 //!   since nobody can know. Versions and idempotency keys make it safe to try again.
 //! - A stream is locked by someone's open transaction: its append is answered "busy" and waits
-//!   alone, on a connection of its own, for at most the lock time-out. The batch is not delayed.
+//!   alone, on a connection of its own. The batch is not delayed. A stream that someone is just
+//!   creating can't be told from a free one without waiting: the batch waits for a moment
+//!   ([`DB::append`](crate::backend::EventLog::append)), is refused, and its appends are sent again
+//!   one by one, so that the one at fault is found. Meanwhile later appends to the stream stay in
+//!   the queue; each waits for the lock time-out in all, counted from its arrival.
 //! - The runtime shuts down under a flusher: the channels close, the callers get `Interrupted`, and
 //!   the flusher's place is free again.
 //!
@@ -40,10 +44,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::Instant;
 
 use super::options::StoreOptions;
 use crate::backend::{AppendMode, AppendOutcome, Backend, Db, NewAppend, Result, TxLimits};
-use crate::error::EventStoreError;
+use crate::error::{DbErrorKind, EventStoreError};
 use crate::stream::ExpectedVersion;
 
 /// A batch ends before it has more bytes than this, or it has one append only.
@@ -78,6 +83,7 @@ struct Queue {
 struct Entry {
     append: NewAppend,
     bytes: usize,
+    since: Instant,
     caller: Caller,
 }
 
@@ -91,6 +97,8 @@ struct Caller {
 /// Appends to one stream that are written as one; more than one only if none expects anything.
 struct Group {
     append: NewAppend,
+    /// When the first of them arrived.
+    since: Instant,
     callers: Vec<Caller>,
 }
 
@@ -129,18 +137,13 @@ impl<DB: Backend> GroupCommit<DB> {
             queue.waiting.push_back(Entry {
                 append,
                 bytes,
+                since: Instant::now(),
                 caller,
             });
-            let start = queue.flushers < DB::WRITERS;
-            queue.flushers += usize::from(start);
-            start
+            queue.wants_flusher::<DB>()
         };
         if start {
-            let place = Place {
-                shared: Arc::clone(&self.shared),
-                taken: true,
-            };
-            tokio::spawn(flush(place));
+            start_flusher(&self.shared);
         }
         answered.await.unwrap_or(Err(EventStoreError::Interrupted))
     }
@@ -166,10 +169,21 @@ impl<DB: Backend> Drop for Place<DB> {
     }
 }
 
-/// The streams of a batch; free again when it is dropped.
+/// Streams that are being written to; free again when this is dropped.
 struct UnderWay<DB: Backend> {
     shared: Arc<Shared<DB>>,
     streams: Vec<String>,
+}
+
+impl<DB: Backend> UnderWay<DB> {
+    /// Takes one of the streams out, to be freed on its own.
+    fn part(&mut self, stream: &str) -> Self {
+        self.streams.retain(|other| other != stream);
+        Self {
+            shared: Arc::clone(&self.shared),
+            streams: vec![stream.to_owned()],
+        }
+    }
 }
 
 impl<DB: Backend> Drop for UnderWay<DB> {
@@ -179,6 +193,14 @@ impl<DB: Backend> Drop for UnderWay<DB> {
             queue.under_way.remove(stream);
         }
     }
+}
+
+/// Starts a flusher, whose place was taken before.
+fn start_flusher<DB: Backend>(shared: &Arc<Shared<DB>>) {
+    tokio::spawn(flush(Place {
+        shared: Arc::clone(shared),
+        taken: true,
+    }));
 }
 
 async fn flush<DB: Backend>(mut place: Place<DB>) {
@@ -201,16 +223,26 @@ async fn flush<DB: Backend>(mut place: Place<DB>) {
             queue.under_way.extend(streams.iter().cloned());
             (groups, streams)
         };
-        let under_way = UnderWay {
+        let mut under_way = UnderWay {
             shared: Arc::clone(&shared),
             streams,
         };
-        write(&shared, groups).await;
+        for held in write(&shared, groups).await {
+            let stream = under_way.part(held.append.stream.as_str());
+            tokio::spawn(write_waiting(held, stream));
+        }
         drop(under_way);
     }
 }
 
 impl Queue {
+    /// Whether one more flusher is to be started; its place is taken then.
+    fn wants_flusher<DB: Backend>(&mut self) -> bool {
+        let start = self.flushers < DB::WRITERS;
+        self.flushers += usize::from(start);
+        start
+    }
+
     /// Takes what can be written now: streams in order of arrival, none that is under way.
     fn next_batch(&mut self) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
@@ -252,6 +284,7 @@ impl Group {
     fn of(entry: Entry) -> Self {
         Self {
             append: entry.append,
+            since: entry.since,
             callers: vec![entry.caller],
         }
     }
@@ -265,6 +298,19 @@ impl Group {
     fn add(&mut self, mut entry: Entry) {
         self.append.events.append(&mut entry.append.events);
         self.callers.push(entry.caller);
+    }
+
+    /// Answers the callers, unless somebody else holds the stream.
+    fn answer_unless_held(self, outcome: Result<AppendOutcome>) -> Option<Self> {
+        let held = match &outcome {
+            Ok(outcome) => *outcome == AppendOutcome::Busy,
+            Err(error) => rolled_back(error) && error.db_kind() == Some(DbErrorKind::LockTimeout),
+        };
+        if held {
+            return Some(self);
+        }
+        self.answer(outcome);
+        None
     }
 
     fn answer(self, outcome: Result<AppendOutcome>) {
@@ -282,49 +328,41 @@ impl Group {
     }
 }
 
-/// Sends a batch and answers every caller in it.
-async fn write<DB: Backend>(shared: &Arc<Shared<DB>>, groups: Vec<Group>) {
+/// Sends a batch and answers its callers, but for the groups that it gives back: somebody else holds
+/// their streams.
+async fn write<DB: Backend>(shared: &Shared<DB>, groups: Vec<Group>) -> Vec<Group> {
     let appends: Vec<NewAppend> = groups.iter().map(|group| group.append.clone()).collect();
+    let mut held = Vec::new();
     match DB::append(&shared.db, &appends, AppendMode::EachOrBusy).await {
         Ok(outcomes) => {
             for (group, outcome) in groups.into_iter().zip(outcomes) {
-                if outcome == AppendOutcome::Busy {
-                    tokio::spawn(write_waiting(Arc::clone(shared), group));
-                } else {
-                    group.answer(Ok(outcome));
-                }
+                held.extend(group.answer_unless_held(Ok(outcome)));
             }
         }
         Err(error) if groups.len() > 1 && rolled_back(&error) => {
             for group in groups {
-                write_alone(shared, group).await;
+                let append = std::slice::from_ref(&group.append);
+                let outcomes = DB::append(&shared.db, append, AppendMode::EachOrBusy).await;
+                held.extend(group.answer_unless_held(outcomes.and_then(single)));
             }
         }
         Err(error) => {
             let errors = copies(error, groups.len());
             for (group, error) in groups.into_iter().zip(errors) {
-                group.answer(error);
+                held.extend(group.answer_unless_held(error));
             }
         }
     }
+    held
 }
 
-/// Sends one group again, after a batch with it was refused.
-async fn write_alone<DB: Backend>(shared: &Arc<Shared<DB>>, group: Group) {
-    let append = std::slice::from_ref(&group.append);
-    match DB::append(&shared.db, append, AppendMode::EachOrBusy).await {
-        Ok(outcomes) if outcomes.first() == Some(&AppendOutcome::Busy) => {
-            tokio::spawn(write_waiting(Arc::clone(shared), group));
-        }
-        outcome => group.answer(outcome.and_then(single)),
-    }
-}
-
-/// Waits for a stream that someone else has locked, then writes.
-async fn write_waiting<DB: Backend>(shared: Arc<Shared<DB>>, group: Group) {
+/// Waits for a stream that somebody else holds, then writes.
+async fn write_waiting<DB: Backend>(group: Group, under_way: UnderWay<DB>) {
+    let shared = Arc::clone(&under_way.shared);
     let outcome = async {
+        let left = shared.lock_timeout.saturating_sub(group.since.elapsed());
         let limits = TxLimits {
-            lock: Some(shared.lock_timeout),
+            lock: Some(left),
             idle: Some(shared.lock_timeout),
         };
         let mut tx = DB::begin(&shared.db, limits).await?;
@@ -334,7 +372,16 @@ async fn write_waiting<DB: Backend>(shared: Arc<Shared<DB>>, group: Group) {
         single(outcomes)
     }
     .await;
+    drop(under_way);
     group.answer(outcome);
+    // What waits for this stream may be all that is left, and then every flusher has gone.
+    let start = {
+        let mut queue = shared.queue();
+        !queue.waiting.is_empty() && queue.wants_flusher::<DB>()
+    };
+    if start {
+        start_flusher(&shared);
+    }
 }
 
 fn single(outcomes: Vec<AppendOutcome>) -> Result<AppendOutcome> {
@@ -349,7 +396,7 @@ fn single(outcomes: Vec<AppendOutcome>) -> Result<AppendOutcome> {
 /// Whether the server itself said that it did not do it.
 fn rolled_back(error: &EventStoreError) -> bool {
     matches!(error, EventStoreError::Database(sqlx::Error::Database(_)))
-        && error.db_kind() != Some(crate::DbErrorKind::Connection)
+        && error.db_kind() != Some(DbErrorKind::Connection)
 }
 
 fn size(append: &NewAppend) -> usize {

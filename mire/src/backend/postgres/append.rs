@@ -1,17 +1,39 @@
 //! Writing to the log: one statement for any number of streams and events.
 
-use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Row};
+use std::time::Duration;
 
-use crate::backend::{AppendMode, AppendOutcome, NewAppend, Result};
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Postgres, Row};
+
+use crate::backend::{AppendMode, AppendOutcome, Db, NewAppend, Result};
 use crate::error::EventStoreError;
 use crate::stream::{ExpectedVersion, StreamName};
 
+/// How long a batch waits for a stream that somebody is just creating, before it is refused. Two
+/// batches of two processes can meet at a new stream, so it should outlast a commit.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// Appends in a transaction of its own.
+pub(super) async fn append_alone(
+    db: &Db<Postgres>,
+    appends: &[NewAppend],
+    mode: AppendMode,
+) -> Result<Vec<AppendOutcome>> {
+    let wait = match mode {
+        AppendMode::EachOrBusy => MOMENT.min(db.lock_timeout),
+        AppendMode::EachWaiting | AppendMode::Atomic => db.lock_timeout,
+    };
+    let mut conn = db.pool.acquire().await?;
+    append(&mut conn, appends, mode, Some(wait)).await
+}
+
 /// Appends within whatever transaction the connection is in; without one, the statement is its own.
+/// Waits for a lock for so long, or else for as long as the transaction says.
 pub(super) async fn append(
     conn: &mut PgConnection,
     appends: &[NewAppend],
     mode: AppendMode,
+    wait: Option<Duration>,
 ) -> Result<Vec<AppendOutcome>> {
     let mut streams = Vec::with_capacity(appends.len());
     let mut categories = Vec::with_capacity(appends.len());
@@ -61,6 +83,7 @@ pub(super) async fn append(
         .bind(metadata)
         .bind(mode != AppendMode::EachOrBusy)
         .bind(mode == AppendMode::Atomic)
+        .bind(wait.map(|wait| i32::try_from(wait.as_millis().max(1)).unwrap_or(i32::MAX)))
         .fetch_one(conn)
         .await?;
 

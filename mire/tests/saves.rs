@@ -1,0 +1,76 @@
+//! Saves that get in each other's way, or are given up: none harms another.
+
+mod common;
+
+#[cfg(feature = "postgres")]
+mod claimed {
+    use std::time::{Duration, Instant};
+
+    use mire::{DbErrorKind, Event, EventStore, ExpectedVersion, StoreOptions};
+
+    use super::common::deposited;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_scope_that_holds_a_new_stream_delays_no_save_of_another() {
+        let (store, database) = super::common::store_with(16).await;
+        let event = [Event::new(deposited(1))];
+        let none = ExpectedVersion::NoStream;
+        // Streams that don't exist yet: their rows are there, but nobody else can see them.
+        let mut scopes = Vec::new();
+        for n in 0..4 {
+            let mut scope = store.begin_transaction().await.unwrap();
+            let stream = format!("account-claimed{n}");
+            scope
+                .append(&stream, "account", none, &event)
+                .await
+                .unwrap();
+            scopes.push(scope);
+        }
+        let waiting: Vec<_> = (0..8)
+            .map(|n| {
+                let (store, event) = (store.clone(), event.clone());
+                tokio::spawn(async move {
+                    let stream = format!("account-claimed{}", n % 4);
+                    store.append(&stream, "account", none, &event).await
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        for n in 0..20 {
+            let started = Instant::now();
+            let stream = format!("account-free{n}");
+            let saved = tokio::time::timeout(
+                Duration::from_secs(5),
+                store.append(&stream, "account", none, &event),
+            );
+            saved
+                .await
+                .expect("a save that has to do with nobody")
+                .unwrap();
+            assert!(started.elapsed() < Duration::from_secs(3));
+        }
+        assert!(waiting.iter().all(|task| !task.is_finished()));
+        for scope in scopes {
+            scope.commit().await.unwrap();
+        }
+        for task in waiting {
+            assert!(task.await.unwrap().unwrap_err().is_conflict());
+        }
+
+        // And it doesn't wait for ever.
+        let options = StoreOptions::default().lock_timeout(Duration::from_millis(300));
+        let hasty = EventStore::with_options(database.pool(), options);
+        let mut scope = store.begin_transaction().await.unwrap();
+        for stream in ["account-new", "account-free1"] {
+            let any = ExpectedVersion::Any;
+            scope.append(stream, "account", any, &event).await.unwrap();
+            let started = Instant::now();
+            let error = hasty
+                .append(stream, "account", any, &event)
+                .await
+                .unwrap_err();
+            assert_eq!(error.db_kind(), Some(DbErrorKind::LockTimeout), "{error:?}");
+            assert!(started.elapsed() < Duration::from_secs(3));
+        }
+    }
+}
