@@ -102,13 +102,14 @@ impl<DB: Backend> EventStore<DB> {
 
     fn on(mut db: Db<DB>, options: StoreOptions) -> Self {
         db.lock_timeout = options.lock_timeout;
+        let wake = Wake::new(db.clone());
         Self {
             inner: Arc::new(Inner {
-                commits: GroupCommit::new(db.clone(), &options),
+                commits: GroupCommit::new(db.clone(), Arc::clone(&wake), &options),
                 tails: TailReader::new(db.clone()),
                 cache: Cache::new(&options),
                 turns: Turns::default(),
-                wake: Wake::new(db.clone()),
+                wake,
                 options,
                 db,
             }),

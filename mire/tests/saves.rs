@@ -6,7 +6,7 @@ mod common;
 mod claimed {
     use std::time::{Duration, Instant};
 
-    use mire::{DbErrorKind, Event, EventStore, ExpectedVersion, StoreOptions};
+    use mire::{Append, DbErrorKind, Event, EventStore, ExpectedVersion, StoreOptions};
 
     use super::common::deposited;
 
@@ -71,6 +71,59 @@ mod claimed {
                 .unwrap_err();
             assert_eq!(error.db_kind(), Some(DbErrorKind::LockTimeout), "{error:?}");
             assert!(started.elapsed() < Duration::from_secs(3));
+            let both = [stream, "account-other"].map(|stream| {
+                let append = Append::new(stream, any).unwrap();
+                append.event(&event[0]).unwrap()
+            });
+            let error = hasty.append_all(both).await.unwrap_err();
+            assert_eq!(error.db_kind(), Some(DbErrorKind::LockTimeout), "{error:?}");
+            assert!(started.elapsed() < Duration::from_secs(5));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn saves_that_wait_for_a_held_stream_leave_the_pool_to_others() {
+        let (store, _database) = super::common::store_with(4).await;
+        let event = [Event::new(deposited(1))];
+        let any = ExpectedVersion::Any;
+        store
+            .append("account-held", "account", any, &event)
+            .await
+            .unwrap();
+        for stream in ["account-held", "account-new"] {
+            let mut scope = store.begin_transaction().await.unwrap();
+            let before = scope.append(stream, "account", any, &event).await.unwrap();
+            let waiting: Vec<_> = (0..20)
+                .map(|n| {
+                    let (store, event) = (store.clone(), event.clone());
+                    let stream = stream.to_owned();
+                    tokio::spawn(async move {
+                        // Some merge into one append, others can't.
+                        let expected = match n % 2 {
+                            0 => any,
+                            _ => ExpectedVersion::Exact(before + 1000),
+                        };
+                        store.append(&stream, "account", expected, &event).await
+                    })
+                })
+                .collect();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            for _ in 0..5 {
+                let append = store.append("account-free", "account", any, &event);
+                let done = tokio::time::timeout(Duration::from_secs(2), append).await;
+                done.expect("the pool has room").unwrap();
+            }
+            scope.commit().await.unwrap();
+            let mut written = 0;
+            for task in waiting {
+                match task.await.unwrap() {
+                    Ok(_) => written += 1,
+                    Err(error) => assert!(error.is_conflict(), "{error:?}"),
+                }
+            }
+            assert_eq!(written, 10);
+            let events = store.read_stream_all(stream, 0).await.unwrap();
+            assert_eq!(events.len() as i64, before + 10);
         }
     }
 }

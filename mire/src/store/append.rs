@@ -374,9 +374,7 @@ impl<DB: Backend> EventStore<DB> {
         let stream_id = append.stream.as_str().to_owned();
         let expected = append.expected;
         let outcome = self.inner.commits.submit(append).await?;
-        let appended = answer(&stream_id, expected, &outcome)?;
-        self.committed();
-        Ok(appended)
+        answer(&stream_id, expected, &outcome)
     }
 
     /// Tells subscriptions that the log has grown.

@@ -50,6 +50,7 @@ use super::options::StoreOptions;
 use crate::backend::{AppendMode, AppendOutcome, Backend, Db, NewAppend, Result, TxLimits};
 use crate::error::{DbErrorKind, EventStoreError};
 use crate::stream::ExpectedVersion;
+use crate::wake::Wake;
 
 /// A batch ends before it has more bytes than this, or it has one append only.
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
@@ -68,6 +69,7 @@ pub(super) struct GroupCommit<DB: Backend> {
 
 struct Shared<DB: Backend> {
     db: Db<DB>,
+    wake: Arc<Wake<DB>>,
     lock_timeout: Duration,
     queue: Mutex<Queue>,
 }
@@ -103,11 +105,12 @@ struct Group {
 }
 
 impl<DB: Backend> GroupCommit<DB> {
-    pub(super) fn new(db: Db<DB>, options: &StoreOptions) -> Self {
+    pub(super) fn new(db: Db<DB>, wake: Arc<Wake<DB>>, options: &StoreOptions) -> Self {
         let units = u32::try_from(options.queue_bytes.div_ceil(UNIT)).unwrap_or(u32::MAX >> 4);
         Self {
             shared: Arc::new(Shared {
                 db,
+                wake,
                 lock_timeout: options.lock_timeout,
                 queue: Mutex::default(),
             }),
@@ -152,6 +155,14 @@ impl<DB: Backend> GroupCommit<DB> {
 impl<DB: Backend> Shared<DB> {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Here and not with the callers, who may be gone by now.
+    fn wake_readers(&self, outcomes: &[AppendOutcome]) {
+        let written = |outcome: &AppendOutcome| matches!(outcome, AppendOutcome::Written { .. });
+        if outcomes.iter().any(written) {
+            self.wake.committed();
+        }
     }
 }
 
@@ -335,6 +346,7 @@ async fn write<DB: Backend>(shared: &Shared<DB>, groups: Vec<Group>) -> Vec<Grou
     let mut held = Vec::new();
     match DB::append(&shared.db, &appends, AppendMode::EachOrBusy).await {
         Ok(outcomes) => {
+            shared.wake_readers(&outcomes);
             for (group, outcome) in groups.into_iter().zip(outcomes) {
                 held.extend(group.answer_unless_held(Ok(outcome)));
             }
@@ -343,6 +355,9 @@ async fn write<DB: Backend>(shared: &Shared<DB>, groups: Vec<Group>) -> Vec<Grou
             for group in groups {
                 let append = std::slice::from_ref(&group.append);
                 let outcomes = DB::append(&shared.db, append, AppendMode::EachOrBusy).await;
+                if let Ok(outcomes) = &outcomes {
+                    shared.wake_readers(outcomes);
+                }
                 held.extend(group.answer_unless_held(outcomes.and_then(single)));
             }
         }
@@ -369,6 +384,7 @@ async fn write_waiting<DB: Backend>(group: Group, under_way: UnderWay<DB>) {
         let append = std::slice::from_ref(&group.append);
         let outcomes = DB::append_in_tx(&mut tx.tx, append, AppendMode::EachWaiting).await?;
         tx.commit().await?;
+        shared.wake_readers(&outcomes);
         single(outcomes)
     }
     .await;
