@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGKILL, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -47,7 +48,7 @@ impl Children {
     pub fn run(&self, command: &mut Command) -> anyhow::Result<u8> {
         // A group of its own can be told as a whole: cargo doesn't pass signals on to the tests.
         let group = command.stdin(Stdio::null()).process_group(0);
-        self.supervise(group, |pid, signal| send(signal, &format!("-{pid}")))
+        self.supervise(group, |pid, signal| send(signal, pid, kill_process_group))
     }
 
     /// The same for a program that may want the terminal, which stays in our group for that; Ctrl-C
@@ -58,7 +59,7 @@ impl Children {
         }
         self.supervise(command, |pid, signal| {
             if signal != SIGINT {
-                send(signal, &pid.to_string());
+                send(signal, pid, kill_process);
             }
         })
     }
@@ -109,14 +110,14 @@ impl Children {
     }
 }
 
-/// Sends a signal; `target` is a process, or a group with `-` before it. std can only kill.
-fn send(signal: i32, target: &str) {
-    let script = format!("kill -{signal} -- {target}");
-    // When it fails, the process has ended already.
-    let _ = Command::new("sh")
-        .args(["-c", &script])
-        .stderr(Stdio::null())
-        .status();
+/// Sends a signal to a process, or to all of the group that it leads.
+fn send(signal: i32, id: u32, to: impl Fn(Pid, Signal) -> rustix::io::Result<()>) {
+    let id = i32::try_from(id).ok().and_then(Pid::from_raw);
+    let (Some(id), Some(signal)) = (id, Signal::from_named_raw(signal)) else {
+        return;
+    };
+    // An error says that it has ended already.
+    let _ = to(id, signal);
 }
 
 fn code(status: ExitStatus) -> u8 {

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use crate::backend::coordination::Topic;
 use crate::backend::{Backend, Result, StreamRead, TxLimits, WriteTx};
+use crate::error::EventStoreError;
 use crate::projection::Batch;
 use crate::projection::leader::{End, Leader, aside};
 use crate::store::EventStore;
@@ -51,7 +52,7 @@ impl<DB: Backend> EventStore<DB> {
     ///
     /// # Errors
     ///
-    /// [`EventStoreError::Database`](crate::EventStoreError::Database).
+    /// [`EventStoreError::Database`](EventStoreError::Database).
     ///
     /// # Cancel safety
     ///
@@ -84,7 +85,7 @@ impl<DB: Backend> EventStore<DB> {
     ///
     /// # Errors
     ///
-    /// [`EventStoreError::Database`](crate::EventStoreError::Database).
+    /// [`EventStoreError::Database`](EventStoreError::Database).
     ///
     /// # Cancel safety
     ///
@@ -103,7 +104,7 @@ impl<DB: Backend> EventStore<DB> {
     ///
     /// # Errors
     ///
-    /// [`EventStoreError::Database`](crate::EventStoreError::Database).
+    /// [`EventStoreError::Database`](EventStoreError::Database).
     ///
     /// # Cancel safety
     ///
@@ -168,7 +169,7 @@ impl<DB: Backend> Leader<'_, DB> {
                 .pool()
                 .acquire()
                 .await
-                .map_err(crate::EventStoreError::from)?;
+                .map_err(EventStoreError::from)?;
             DB::parked_events(&mut conn, &id, Some(stream_id), 0, CHUNK).await?
         };
         if parked.is_empty() {
@@ -187,7 +188,7 @@ impl<DB: Backend> Leader<'_, DB> {
                     .pool()
                     .acquire()
                     .await
-                    .map_err(crate::EventStoreError::from)?;
+                    .map_err(EventStoreError::from)?;
                 let read = StreamRead {
                     stream_id,
                     direction: ReadDirection::Forward,
