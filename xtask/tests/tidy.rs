@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The rooms of `mire/src`, lowest first. A room may use its own level and those below it.
 const LEVELS: [&[&str]; 7] = [
     &["error", "event", "stream", "upcast"],
-    &["aggregate", "command", "snapshot"],
+    &["aggregate", "column", "command", "snapshot"],
     &["backend"],
     &["lease", "store", "wake"],
     &["subscription"],
