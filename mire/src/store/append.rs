@@ -37,6 +37,9 @@ pub struct Append {
 /// The longest idempotency key, in bytes. It has to fit into a B-tree page beside the stream's name.
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 512;
 
+/// The longest stored name of an event, in bytes.
+const MAX_EVENT_TYPE_BYTES: usize = 255;
+
 impl Append {
     /// Nothing yet for the stream `{category}-{id}`.
     ///
@@ -133,6 +136,17 @@ impl Append {
             });
         }
         for (index, event) in self.events.iter().enumerate() {
+            let name = event.event_type;
+            if name.is_empty()
+                || name.len() > MAX_EVENT_TYPE_BYTES
+                || name.chars().any(char::is_control)
+            {
+                return Err(EventStoreError::InvalidArgument {
+                    name: "the stored name of an event",
+                    value: format!("`{}`", name.escape_debug()),
+                    mend: "use 1 to 255 bytes without control characters",
+                });
+            }
             let metadata = event.metadata.as_deref().unwrap_or_default();
             let bytes = event.data.len() + metadata.len();
             if bytes > max_event_bytes {
@@ -187,7 +201,7 @@ impl<DB: Backend> EventStore<DB> {
     /// [`EventStoreError::ConcurrencyConflict`] when the stream has moved on;
     /// [`EventStoreError::EventTooLarge`], [`EventStoreError::NulCharacter`],
     /// [`EventStoreError::Serialization`] and [`EventStoreError::InvalidStreamName`] for what can't
-    /// be stored; [`EventStoreError::Database`]. The pending events stay in place each time, and
+    /// be stored, and [`EventStoreError::InvalidArgument`] for an event without a usable name; [`EventStoreError::Database`]. The pending events stay in place each time, and
     /// nothing was written, except that a connection that broke leaves it unknown.
     ///
     /// # Cancel safety

@@ -1,0 +1,515 @@
+//! Input that can't work: refused with the name, the value and the mend, before anything is written.
+
+mod common;
+
+use std::time::Duration;
+
+use common::backends::TestBackend;
+use common::projections::{Plain, append, fast};
+use common::{Account, AccountEvent, deposited};
+use mire::{
+    Aggregate, AggregateRoot, Append, Event, EventData, EventMetadata, EventStore, EventStoreError,
+    ExpectedVersion, ProjectionRunnerBuilder, ReadDirection, RunnerError, StoreOptions,
+    StreamQuery, Subscription, TransactionScope,
+};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+conformance!(
+    names_that_can_name_no_stream_are_refused_on_every_way_in,
+    events_that_cannot_be_stored_are_refused_on_every_way_in,
+    arguments_that_no_call_can_take_are_refused,
+    settings_of_a_runner_that_cannot_work_are_refused_by_run,
+);
+
+/// Nothing was written: no event, no stream, no snapshot, no key, no position used up.
+async fn assert_untouched<DB: TestBackend>(store: &EventStore<DB>) {
+    for sql in [
+        "SELECT count(*) FROM mire_events",
+        "SELECT count(*) FROM mire_streams",
+        "SELECT count(*) FROM mire_snapshots",
+        "SELECT count(*) FROM mire_idempotency",
+        "SELECT count(*) FROM mire_leases",
+        "SELECT count(*) FROM mire_checkpoints",
+    ] {
+        assert_eq!(DB::number(store, sql).await, 0, "{sql}");
+    }
+    assert_eq!(store.safe_head().await.unwrap().allocated, 0);
+}
+
+/// An error that names all of this, and is none that trying again could help.
+fn assert_says(error: &EventStoreError, variant: &str, says: &[&str]) {
+    assert!(format!("{error:?}").starts_with(variant), "{error:?}");
+    let text = error.to_string();
+    for word in says {
+        assert!(text.contains(word), "`{word}` is not in: {text}");
+    }
+    assert!(
+        text.starts_with(|c: char| !c.is_ascii_uppercase()),
+        "{text}"
+    );
+    assert!(!text.ends_with('.'), "{text}");
+    assert!(!error.is_retryable() && !error.is_conflict(), "{error:?}");
+}
+
+async fn names_that_can_name_no_stream_are_refused_on_every_way_in<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    let event = [Event::new(deposited(1))];
+    let any = ExpectedVersion::Any;
+    let long = "x".repeat(510);
+    let long_name = format!("account-{long}");
+    let long_category = "c".repeat(65);
+    let long_both = format!("{long_category}-1");
+
+    for (stream, category, mend) in [
+        ("", "account", "has no `-`"),
+        ("-1", "", "name the kind of aggregate"),
+        ("account", "account", "has no `-`"),
+        ("account-", "account", "give the aggregate an id"),
+        ("account-1", "acc-ount", "use `_`"),
+        ("9-1", "9", "a letter, then"),
+        ("mire_x-1", "mire_x", "reserved"),
+        ("account- 1", "account", "trim it"),
+        ("account-a\nb", "account", "control character"),
+        ("account-a\0b", "account", "control character"),
+        (&*long_name, "account", "use a shorter id"),
+        (&*long_both, &*long_category, "use a shorter one"),
+    ] {
+        let error = store
+            .append(stream, category, any, &event)
+            .await
+            .unwrap_err();
+        assert_says(&error, "InvalidStreamName", &[mend]);
+        let mut scope = store.begin_transaction().await.unwrap();
+        let error = scope
+            .append(stream, category, any, &event)
+            .await
+            .unwrap_err();
+        assert_says(&error, "InvalidStreamName", &[mend]);
+        let error = {
+            let conn: &mut DB::Connection = scope.tx();
+            store
+                .append_in_tx(conn, stream, category, any, &event)
+                .await
+                .unwrap_err()
+        };
+        assert_says(&error, "InvalidStreamName", &[mend]);
+        scope.rollback().await.unwrap();
+        if mend != "use `_`" {
+            assert_says(
+                &Append::new(stream, any).unwrap_err(),
+                "InvalidStreamName",
+                &[mend],
+            );
+            let read = store.read_stream(stream, StreamQuery::default()).await;
+            assert_says(&read.unwrap_err(), "InvalidStreamName", &[mend]);
+        }
+    }
+    for (id, mend) in [
+        ("", "give the aggregate an id"),
+        (" a", "trim it"),
+        ("a\0", "control character"),
+        (&*long, "use a shorter id"),
+    ] {
+        let name = format!("account-{id}");
+        let says = [mend, &*name];
+        let error = store.load::<Account>(id).await.unwrap_err();
+        assert_says(&error, "InvalidStreamName", &says);
+        let error = store.stream_exists::<Account>(id).await.unwrap_err();
+        assert_says(&error, "InvalidStreamName", &says);
+        let executed = store
+            .execute(id, |_: &Account| Ok::<_, String>(deposited(1)))
+            .await;
+        let Err(mire::CommandError::Store(error)) = executed else {
+            panic!("{executed:?}");
+        };
+        assert_says(&error, "InvalidStreamName", &says);
+        let mut root = AggregateRoot::<Account>::new(id);
+        root.record(deposited(1));
+        let error = store.save(&mut root).await.unwrap_err();
+        assert_says(&error, "InvalidStreamName", &says);
+        assert_eq!(root.pending_count(), 1);
+    }
+    let error = store
+        .append("account-1", "order", any, &event)
+        .await
+        .unwrap_err();
+    assert_says(&error, "CategoryMismatch", &["`account-1`", "`order`"]);
+    let mut root = AggregateRoot::<Account>::new("1");
+    root.stream_id = "order-1".to_owned();
+    root.record(deposited(1));
+    let error = store.save(&mut root).await.unwrap_err();
+    assert_says(&error, "CategoryMismatch", &["`order-1`", "`account`"]);
+    assert_untouched(&store).await;
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, EventData)]
+#[mire(entity = "odd")]
+enum OddEvent {
+    /// JSON has no keys but texts.
+    Keyed(std::collections::BTreeMap<(i64, i64), i64>),
+    Said {
+        text: String,
+    },
+}
+
+#[derive(Debug, Default)]
+struct Odd;
+
+impl Aggregate for Odd {
+    type Event = OddEvent;
+
+    fn stream_category() -> &'static str {
+        "odd"
+    }
+
+    fn apply(&mut self, _: &OddEvent) {}
+}
+
+fn said(text: impl Into<String>) -> OddEvent {
+    OddEvent::Said { text: text.into() }
+}
+
+/// Every way to write these events, after a sound one; each has to refuse.
+async fn refusals<DB: TestBackend>(
+    store: &EventStore<DB>,
+    event: &OddEvent,
+    metadata: EventMetadata,
+) -> Vec<EventStoreError> {
+    let any = ExpectedVersion::Any;
+    let sound = || Event::new(said("sound"));
+    let odd = || Event::new(event.clone()).with_metadata(metadata.clone());
+    let mut errors = Vec::new();
+
+    let both = [sound(), odd()];
+    errors.push(store.append("odd-1", "odd", any, &both).await.unwrap_err());
+    let mut scope: TransactionScope<'_, DB> = store.begin_transaction().await.unwrap();
+    errors.push(scope.append("odd-1", "odd", any, &both).await.unwrap_err());
+    let conn: &mut DB::Connection = scope.tx();
+    let in_tx = store.append_in_tx(conn, "odd-1", "odd", any, &both).await;
+    errors.push(in_tx.unwrap_err());
+    // The scope can be used on, and what was refused is not in it.
+    scope.append("odd-2", "odd", any, &[sound()]).await.unwrap();
+    scope.rollback().await.unwrap();
+
+    let mut root = AggregateRoot::<Odd>::new("1");
+    root.set_metadata(metadata.clone());
+    root.record(said("sound"));
+    root.record(event.clone());
+    errors.push(store.save(&mut root).await.unwrap_err());
+    assert_eq!(root.pending_count(), 2, "the pending events stay");
+
+    let executed = store
+        .execute_with("1", metadata.clone(), |_: &Odd| {
+            Ok::<_, String>([said("sound"), event.clone()])
+        })
+        .await;
+    match executed {
+        Err(mire::CommandError::Store(error)) => errors.push(error),
+        other => panic!("{other:?}"),
+    }
+
+    let keyed = Append::new("odd-1", any).unwrap().idempotency_key("k");
+    let all = match keyed.event(&sound()).unwrap().event(&odd()) {
+        Err(error) => Err(error),
+        Ok(append) => {
+            let other = Append::new("odd-2", any).unwrap().event(&sound()).unwrap();
+            store.append_all([other, append]).await
+        }
+    };
+    errors.push(all.unwrap_err());
+    errors
+}
+
+async fn events_that_cannot_be_stored_are_refused_on_every_way_in<DB: TestBackend>() {
+    let (fresh, _database) = DB::fresh().await;
+    let options = StoreOptions::default().max_event_bytes(1000);
+    let store = EventStore::with_options(fresh.pool().clone(), options);
+    let none = EventMetadata::default;
+
+    let keyed = OddEvent::Keyed([((1, 2), 3)].into());
+    for error in refusals(&store, &keyed, none()).await {
+        assert_says(&error, "Serialization", &["`odd.keyed`", "`odd-1`"]);
+        assert!(std::error::Error::source(&error).is_some());
+    }
+    for error in refusals(&store, &said("a\0b"), none()).await {
+        assert_says(
+            &error,
+            "NulCharacter",
+            &["event 1 (`odd.said`)", "`odd-1`", "payload", "remove it"],
+        );
+    }
+    let actor = EventMetadata {
+        actor: Some("a\0b".to_owned()),
+        ..none()
+    };
+    for error in refusals(&store, &said("sound"), actor).await {
+        assert_says(
+            &error,
+            "NulCharacter",
+            &["(`odd.said`)", "`odd-1`", "metadata"],
+        );
+    }
+    for error in refusals(&store, &said("x".repeat(1000)), none()).await {
+        assert_says(
+            &error,
+            "EventTooLarge",
+            &[
+                "event 1 (`odd.said`)",
+                "`odd-1`",
+                "the limit is 1000",
+                "`max_event_bytes`",
+            ],
+        );
+    }
+    let actor = EventMetadata {
+        actor: Some("x".repeat(1000)),
+        ..none()
+    };
+    for error in refusals(&store, &said("sound"), actor).await {
+        assert_says(&error, "EventTooLarge", &["`odd-1`", "the limit is 1000"]);
+    }
+    assert_untouched(&store).await;
+
+    // Right at the limit, and with what only looks like a NUL.
+    let frame = serde_json::to_string(&serde_json::json!({ "text": "" })).unwrap();
+    let fits = "x".repeat(1000 - frame.len());
+    for text in [&*fits, "\\u0000", "\u{1}\u{7f}\u{fffd}", "🦀"] {
+        let event = [Event::new(said(text))];
+        let any = ExpectedVersion::Any;
+        store.append("odd-1", "odd", any, &event).await.unwrap();
+    }
+    assert_eq!(store.read_all_after(0, 10).await.unwrap().len(), 4);
+    let larger = [Event::new(said(format!("{fits}x")))];
+    let error = store
+        .append("odd-1", "odd", ExpectedVersion::Any, &larger)
+        .await;
+    assert_says(&error.unwrap_err(), "EventTooLarge", &["1001 bytes"]);
+}
+
+/// An event that names itself by hand.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Named {
+    #[serde(skip)]
+    name: &'static str,
+}
+
+impl EventData for Named {
+    fn event_type(&self) -> &'static str {
+        self.name
+    }
+}
+
+const LONG_NAME: &str = concat!(
+    "odd.123456789.123456789.123456789.123456789.123456789.123456789.123456789.123456789.",
+    "123456789.123456789.123456789.123456789.123456789.123456789.123456789.123456789.12345678.",
+    "123456789.123456789.123456789.123456789.123456789.123456789.123456789.123456789.12345678.",
+);
+
+async fn arguments_that_no_call_can_take_are_refused<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    let any = ExpectedVersion::Any;
+    let event = [Event::new(deposited(1))];
+    let append = |stream: &str| {
+        let append = Append::new(stream, any).unwrap();
+        append.event(&event[0]).unwrap()
+    };
+    let nothing: [Event<AccountEvent>; 0] = [];
+    let error = store.append("account-1", "account", any, &nothing).await;
+    assert_says(
+        &error.unwrap_err(),
+        "InvalidArgument",
+        &["at least one event"],
+    );
+    let error = store
+        .append("account-1", "account", ExpectedVersion::Exact(-1), &event)
+        .await;
+    assert_says(
+        &error.unwrap_err(),
+        "InvalidArgument",
+        &["-1", "`NoStream`"],
+    );
+    let error = store
+        .append_all([append("account-1"), append("account-1")])
+        .await;
+    assert_says(
+        &error.unwrap_err(),
+        "InvalidArgument",
+        &["`account-1`", "one `Append`"],
+    );
+    for (name, says) in [("", "``"), ("odd.\0", "odd.\\0"), (LONG_NAME, "255 bytes")] {
+        let event = [Event::new(Named { name })];
+        let error = store.append("odd-1", "odd", any, &event).await.unwrap_err();
+        assert_says(
+            &error,
+            "InvalidArgument",
+            &["stored name of an event", says],
+        );
+    }
+    let long = "k".repeat(513);
+    for key in ["", "a\0b", &*long] {
+        let error = store
+            .append_all([append("account-1").idempotency_key(key)])
+            .await;
+        assert_says(
+            &error.unwrap_err(),
+            "InvalidArgument",
+            &["idempotency key", "1 to 512"],
+        );
+    }
+    for (limit, from_version, direction) in [
+        (0, 0, ReadDirection::Forward),
+        (-5, 0, ReadDirection::Backward),
+        (10, -7, ReadDirection::Forward),
+        (10, -7, ReadDirection::Backward),
+    ] {
+        let query = StreamQuery {
+            direction,
+            from_version,
+            limit,
+        };
+        let error = store.read_stream("account-1", query).await.unwrap_err();
+        let value = limit.min(from_version).to_string();
+        assert_says(&error, "InvalidArgument", &[&value]);
+    }
+    for (after, limit) in [(-1, 10), (0, 0), (0, -1)] {
+        let error = store.read_all_after(after, limit).await.unwrap_err();
+        assert_says(&error, "InvalidArgument", &[]);
+        let error = store.read_category_after("account", after, limit).await;
+        assert_says(&error.unwrap_err(), "InvalidArgument", &[]);
+    }
+    let error = store.read_category_after("acc-ount", 0, 10).await;
+    assert_says(
+        &error.unwrap_err(),
+        "InvalidStreamName",
+        &["acc-ount", "use `_`"],
+    );
+    let error = store.reset_checkpoint("s", -1).await;
+    assert_says(
+        &error.unwrap_err(),
+        "InvalidArgument",
+        &["-1", "0 for the start"],
+    );
+    for (url, named) in [
+        ("", "``"),
+        ("bank.db", "`bank.db`"),
+        ("mysql://me:secret@localhost/bank", "`mysql`"),
+    ] {
+        let error = mire::open_any(url).await.unwrap_err();
+        assert_says(&error, "InvalidArgument", &[named, "`sqlite:bank.db`"]);
+    }
+    assert_untouched(&store).await;
+}
+
+async fn refused<DB: TestBackend>(builder: ProjectionRunnerBuilder<DB>) -> RunnerError {
+    let run = builder.build().run(CancellationToken::new());
+    let run = tokio::time::timeout(Duration::from_secs(5), run);
+    let error = run
+        .await
+        .expect("refused before anything starts")
+        .unwrap_err();
+    error.downcast().unwrap()
+}
+
+async fn settings_of_a_runner_that_cannot_work_are_refused_by_run<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    let with = |id: &str| fast(&store, "a").subscribe(id, Plain::new());
+    let zero = Duration::ZERO;
+    for (builder, setting, value) in [
+        (with("s").max_attempts(0), "max_attempts", "0"),
+        (with("s").batch_size(0), "batch_size", "0"),
+        (with("s").batch_size(-3), "batch_size", "-3"),
+        (with("s").poll_interval(zero), "poll_interval", "0"),
+        (with("s").retry_backoff(zero), "retry_backoff", "0"),
+        (with("s").lease_ttl(zero), "lease_ttl", "0"),
+        (
+            with("s").heartbeat_interval(zero),
+            "heartbeat_interval",
+            "0",
+        ),
+        (
+            with("s").lease_recheck_interval(zero),
+            "lease_recheck_interval",
+            "0",
+        ),
+        (with("s").shutdown_grace(zero), "shutdown_grace", "0"),
+        (
+            with("s").lease_ttl(Duration::from_millis(150)),
+            "lease_ttl",
+            "150ms",
+        ),
+        (
+            with("s").heartbeat_interval(Duration::from_millis(1001)),
+            "lease_ttl",
+            "2s",
+        ),
+        (with("s").worker_id(""), "worker_id", "``"),
+        (with("s").worker_id("a\0"), "worker_id", "a"),
+        (
+            fast(&store, "a").subscribe(Subscription::new("s").max_attempts(0), Plain::new()),
+            "max_attempts",
+            "0",
+        ),
+        (
+            fast(&store, "a").subscribe(Subscription::new("s").handler_timeout(zero), Plain::new()),
+            "handler_timeout",
+            "0",
+        ),
+    ] {
+        let error = refused(builder).await;
+        let RunnerError::InvalidSetting {
+            setting: named,
+            value: given,
+            mend,
+        } = &error
+        else {
+            panic!("{error:?}");
+        };
+        assert_eq!(*named, setting, "{error}");
+        assert!(given.contains(value), "{error}");
+        assert!(!mend.is_empty());
+    }
+    // Two heartbeats, exactly, are enough.
+    let enough = with("s").heartbeat_interval(Duration::from_secs(1));
+    let running = common::projections::start(enough);
+    common::projections::until("it leads", || async {
+        common::projections::leader(&store, "s").await.is_some()
+    })
+    .await;
+    common::projections::stop(running).await;
+
+    let long = "s".repeat(256);
+    for id in ["", " s", "s\n", "s\0", &*long] {
+        let error = refused(with(id)).await;
+        assert!(
+            matches!(&error, RunnerError::InvalidSubscriptionId { subscription_id, reason }
+                if subscription_id == id && !reason.is_empty()),
+            "{error:?}"
+        );
+    }
+    let error = refused(with("t").subscribe("t", Plain::new())).await;
+    assert!(
+        matches!(&error, RunnerError::DuplicateSubscription { subscription_id } if subscription_id == "t"),
+        "{error:?}"
+    );
+    assert!(matches!(
+        refused(fast(&store, "a")).await,
+        RunnerError::NoSubscription
+    ));
+
+    let pool = store.pool().options().clone().max_connections(1);
+    let theirs = store.pool().connect_options().as_ref().clone();
+    let one = EventStore::<DB>::new(pool.connect_with(theirs).await.unwrap());
+    append(&one, "account-1", [1]).await;
+    let error = refused(fast(&one, "a").subscribe("s", Plain::new())).await;
+    assert!(
+        matches!(&error, RunnerError::InvalidSetting { setting, value, mend }
+            if setting.contains("max_connections") && value == "1" && mend.contains("at least 2")),
+        "{error:?}"
+    );
+    let started = DB::number(
+        &store,
+        "SELECT count(*) FROM mire_leases WHERE subscription_id <> 's'",
+    );
+    assert_eq!(started.await, 0);
+}
