@@ -10,6 +10,7 @@ use syn::{Attribute, LitInt, LitStr, Meta, Path, Token};
 
 use crate::errors::Errors;
 use crate::keywords::{Place, list, nearest, words_of};
+use crate::names;
 
 /// The words of one attribute, each known in its place and given once.
 pub(crate) struct Words {
@@ -22,40 +23,60 @@ pub(crate) struct Words {
 impl Words {
     /// Reads an attribute. Mistakes are kept, and their words left out.
     pub(crate) fn read(place: Place, attr: &Attribute, errors: &mut Errors) -> Self {
-        let mut words = Self {
-            place,
-            metas: Vec::new(),
-            span: attr.path().span(),
-        };
-        let metas = match &attr.meta {
-            Meta::Path(_) => return words,
+        let mut words = Self::none(place, attr.path().span());
+        for meta in words.metas_of(attr, errors) {
+            words.add(meta, errors);
+        }
+        words
+    }
+
+    /// Reads an attribute that also names something, as `#[on(AccountEvent::Closed, delete)]` does.
+    pub(crate) fn read_with_path(
+        place: Place,
+        attr: &Attribute,
+        errors: &mut Errors,
+    ) -> (Option<Path>, Self) {
+        let mut words = Self::none(place, attr.path().span());
+        let mut metas = words.metas_of(attr, errors);
+        let named = metas.iter().position(|meta| {
+            matches!(meta, Meta::Path(path) if !words_of(place).any(|word| path.is_ident(word.name)))
+        });
+        let path = named.and_then(|at| match metas.remove(at) {
+            Meta::Path(path) => Some(path),
+            _ => None,
+        });
+        for meta in metas {
+            words.add(meta, errors);
+        }
+        (path, words)
+    }
+
+    fn metas_of(&self, attr: &Attribute, errors: &mut Errors) -> Vec<Meta> {
+        match &attr.meta {
+            Meta::Path(_) => Vec::new(),
             Meta::List(list) => {
                 let parser = Punctuated::<Meta, Token![,]>::parse_terminated;
                 match list.parse_args_with(parser) {
-                    Ok(metas) => metas,
+                    Ok(metas) => metas.into_iter().collect(),
                     Err(error) => {
                         errors.at(
                             error.span(),
                             format_args!("{error}"),
-                            format_args!("{} takes {}", words.name(), words.forms()),
+                            format_args!("{} takes {}", self.name(), self.forms()),
                         );
-                        return words;
+                        Vec::new()
                     }
                 }
             }
             Meta::NameValue(_) => {
                 errors.at(
                     attr.meta.span(),
-                    format_args!("{} takes its words in parentheses", words.name()),
-                    format_args!("it takes {}", words.forms()),
+                    format_args!("{} takes its words in parentheses", self.name()),
+                    format_args!("it takes {}", self.forms()),
                 );
-                return words;
+                Vec::new()
             }
-        };
-        for meta in metas {
-            words.add(meta, errors);
         }
-        words
     }
 
     /// The words of an attribute that isn't there.
@@ -70,9 +91,12 @@ impl Words {
     fn add(&mut self, meta: Meta, errors: &mut Errors) {
         let path = meta.path();
         let Some(word) = words_of(self.place).find(|word| path.is_ident(word.name)) else {
-            let written = path.to_token_stream().to_string();
+            let written = names::path_text(path);
             let mend = match nearest(&written, words_of(self.place).map(|word| word.name)) {
                 Some(near) => format!("did you mean `{near}`?"),
+                None if self.place == Place::On && path.segments.len() > 1 => {
+                    "a function handles one event: write another function for this one".to_owned()
+                }
                 None => format!("it takes {}", self.forms()),
             };
             errors.at(
@@ -101,7 +125,13 @@ impl Words {
     }
 
     fn forms(&self) -> String {
-        let forms = list(words_of(self.place).map(|word| word.form));
+        // What `#[on(…)]` names is no word.
+        let named = (self.place == Place::On).then_some("AccountEvent::Opened");
+        let forms = list(
+            named
+                .into_iter()
+                .chain(words_of(self.place).map(|word| word.form)),
+        );
         if forms.is_empty() {
             "no words".to_owned()
         } else {
@@ -165,6 +195,18 @@ impl Words {
                 None
             }
             Ok(count) => Some((count, literal.span())),
+        }
+    }
+
+    /// `word`, with nothing behind it.
+    pub(crate) fn flag(&self, name: &str, errors: &mut Errors) -> bool {
+        match self.meta(name) {
+            None => false,
+            Some(Meta::Path(_)) => true,
+            Some(meta) => {
+                self.wrong_form(name, meta, errors);
+                true
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
 
 /// The mistakes found so far, each on its tokens.
 #[derive(Default)]
@@ -15,9 +16,22 @@ impl Errors {
             .push(syn::Error::new(span, format_args!("{wrong}\nhelp: {mend}")));
     }
 
+    /// A mistake on several tokens.
+    pub(crate) fn on(&mut self, tokens: &impl ToTokens, wrong: impl Display, mend: impl Display) {
+        self.0.push(syn::Error::new_spanned(
+            tokens,
+            format_args!("{wrong}\nhelp: {mend}"),
+        ));
+    }
+
     /// A mistake that syn found and words well enough.
     pub(crate) fn push(&mut self, error: syn::Error) {
         self.0.push(error);
+    }
+
+    /// How many there are so far.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// One `compile_error!` a mistake.

@@ -1,6 +1,8 @@
 //! From the model to tokens. Nothing here can fail.
 
 pub(crate) mod aggregate;
+mod located;
+pub(crate) mod projection;
 pub(crate) mod stored;
 
 use proc_macro2::TokenStream;

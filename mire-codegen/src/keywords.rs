@@ -11,6 +11,12 @@ pub enum Place {
     Event,
     /// `#[command]` on a `fn` of an aggregate.
     Command,
+    /// `#[projection(…)]` on the struct of a projection.
+    Projection,
+    /// `#[on(…)]` on a `fn` of a projection, behind the event that it names.
+    On,
+    /// On a field of a projection that keeps a table: here each word is an attribute by itself.
+    Column,
     /// `#[mire(…)]` beside `#[derive(EventData)]`, on an enum.
     EventEnum,
     /// `#[mire(…)]` beside `#[derive(EventData)]`, on a struct.
@@ -20,13 +26,16 @@ pub enum Place {
 }
 
 impl Place {
-    /// The attribute's name.
+    /// The attribute's name; none where each word is an attribute.
     #[must_use]
     pub fn attribute(self) -> &'static str {
         match self {
             Self::Aggregate => "aggregate",
             Self::Event => "event",
             Self::Command => "command",
+            Self::Projection => "projection",
+            Self::On => "on",
+            Self::Column => "",
             Self::EventEnum | Self::EventStruct | Self::EventVariant => "mire",
         }
     }
@@ -95,6 +104,55 @@ pub static WORDS: &[Word] = &[
         "upcast",
         "upcast(withdrawn_v1)",
         "one function per older version, oldest first; each turns its version's payload into the next one's",
+    ),
+    word(
+        Place::Projection,
+        "subscription",
+        "subscription = \"balances\"",
+        "the name under which it reads the log: of its lease, its checkpoint, and its table",
+    ),
+    word(
+        Place::Projection,
+        "reads",
+        "reads(AccountEvent)",
+        "the enums of events that it reads, one for each aggregate",
+    ),
+    word(
+        Place::Projection,
+        "table",
+        "table = \"account_balances\"",
+        "the name of its table, when it is not the subscription's",
+    ),
+    word(Place::Projection, "crate", CRATE_FORM, CRATE_HELP),
+    word(
+        Place::On,
+        "key",
+        "key(customer)",
+        "the event's field that names the row, when the stream's id doesn't",
+    ),
+    word(
+        Place::On,
+        "delete",
+        "delete",
+        "the event removes the row; the function's body is empty",
+    ),
+    word(
+        Place::Column,
+        "key",
+        "#[key]",
+        "names the row: the table's primary key",
+    ),
+    word(
+        Place::Column,
+        "index",
+        "#[index]",
+        "rows are looked up by it: an index, and functions that use it",
+    ),
+    word(
+        Place::Column,
+        "json",
+        "#[json]",
+        "stored as JSON, for any type that serde knows",
     ),
     word(
         Place::EventEnum,

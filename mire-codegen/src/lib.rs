@@ -59,6 +59,32 @@ pub fn aggregate_outline(input: TokenStream) -> Option<String> {
     Some(outline::aggregate(&aggregate))
 }
 
+/// What `projection!` writes for its content.
+///
+/// Mistakes are reported as by [`aggregate`](fn@aggregate).
+#[must_use]
+pub fn projection(input: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let parsed = parse::projection::parse(input, &mut errors);
+    let items = parsed.projection.map(|mut projection| {
+        check::projection(&mut projection, &mut errors);
+        expand::projection::expand(&projection)
+    });
+    let (beside, errors) = (parsed.beside, errors.into_tokens());
+    quote!(#errors #items #beside)
+}
+
+/// The content of `projection!` at a glance: its subscription, its table, the events that it reads
+/// and what it does for each. `None` when there is no struct in it. Mistakes are left to
+/// [`projection`].
+#[must_use]
+pub fn projection_outline(input: TokenStream) -> Option<String> {
+    let mut errors = Errors::default();
+    let mut projection = parse::projection::parse(input, &mut errors).projection?;
+    check::projection(&mut projection, &mut errors);
+    Some(outline::projection(&projection))
+}
+
 /// What `#[derive(EventData)]` writes for an item.
 #[must_use]
 pub fn derive_event_data(input: TokenStream) -> TokenStream {

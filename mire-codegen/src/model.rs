@@ -2,8 +2,13 @@
 //! attributes that only pass through are tokens.
 
 mod aggregate;
+mod projection;
 
 pub(crate) use aggregate::{Aggregate, Command, Event, Field, Id, Output, State};
+pub(crate) use projection::{
+    Acting, Argument, Call, Column, Effect, EventPath, EventSet, Form, Generics, Handler,
+    Projection, Table, WrittenFunction,
+};
 
 use proc_macro2::{Ident, TokenStream};
 

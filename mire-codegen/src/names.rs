@@ -1,6 +1,7 @@
 //! Names: from Rust's to the stored ones, and what makes a stored name a good one.
 
 use proc_macro2::{Ident, Span};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 
 /// Category prefixes that belong to the runtime.
@@ -9,6 +10,14 @@ const RESERVED_PREFIX: &str = "mire_";
 /// An identifier's text, without `r#`.
 pub(crate) fn text(ident: &Ident) -> String {
     ident.unraw().to_string()
+}
+
+/// A path as it is written, without spaces.
+pub(crate) fn path_text(path: &impl ToTokens) -> String {
+    path.to_token_stream()
+        .to_string()
+        .split_whitespace()
+        .collect()
 }
 
 /// `money_withdrawn` as `MoneyWithdrawn`.
@@ -143,6 +152,83 @@ pub(crate) fn event_type_mistake(event_type: &str) -> Option<(&'static str, Stri
     }
 }
 
+/// The longest name of a table: the versions of a declaration have tables of their own, whose names
+/// are ten characters longer, and PostgreSQL's names have 63.
+const MAX_TABLE_BYTES: usize = 53;
+
+/// The longest name of a column.
+const MAX_COLUMN_BYTES: usize = 63;
+
+/// What is wrong with the name of a subscription.
+pub(crate) fn subscription_mistake(name: &str) -> Option<(&'static str, &'static str)> {
+    if name.trim().is_empty() {
+        Some((
+            "a subscription's name can't be empty",
+            "say what it keeps or does, as in `subscription = \"balances\"`",
+        ))
+    } else if name.len() > 200 {
+        Some((
+            "a subscription's name can't be longer than 200 bytes",
+            "use a shorter one",
+        ))
+    } else if name.contains('@') || name.chars().any(char::is_control) || name.trim() != name {
+        Some((
+            "a subscription's name has no `@`, no control characters, and no space around it",
+            "use plain words, as in `subscription = \"welcome-mail\"`",
+        ))
+    } else {
+        None
+    }
+}
+
+/// What is wrong with the name of a table, and a name that is right.
+pub(crate) fn table_mistake(name: &str) -> Option<(&'static str, String)> {
+    let slug: String = name
+        .chars()
+        .map(|c| match c.to_ascii_lowercase() {
+            c if c.is_ascii_alphanumeric() => c,
+            _ => '_',
+        })
+        .take(MAX_TABLE_BYTES)
+        .collect();
+    let slug = slug.trim_matches(|c: char| c == '_' || c.is_ascii_digit());
+    let slug = slug.strip_prefix(RESERVED_PREFIX).unwrap_or(slug);
+    let slug = if slug.is_empty() { "balances" } else { slug };
+    let wrong = if name.starts_with(RESERVED_PREFIX) {
+        "tables that start with `mire_` are reserved"
+    } else if name.len() > MAX_TABLE_BYTES {
+        "a table's name can't be longer than 53 bytes"
+    } else if !name.starts_with(|c: char| c.is_ascii_lowercase())
+        || !name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    {
+        "a table's name is a letter, then letters, digits and `_`, all of them ASCII and small"
+    } else {
+        return None;
+    };
+    Some((wrong, slug.to_owned()))
+}
+
+/// Columns that a row has already, on either backend.
+const SYSTEM_COLUMNS: [&str; 9] = [
+    "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid", "rowid", "oid", "_rowid_",
+];
+
+/// What is wrong with the name of a column.
+pub(crate) fn column_mistake(name: &str) -> Option<&'static str> {
+    let small = name.to_ascii_lowercase();
+    if SYSTEM_COLUMNS.contains(&small.as_str()) {
+        Some("every row of PostgreSQL or SQLite has a column of this name already")
+    } else if small.starts_with(RESERVED_PREFIX) {
+        Some("columns that start with `mire_` are reserved")
+    } else if name.len() > MAX_COLUMN_BYTES {
+        Some("a column's name can't be longer than 63 bytes")
+    } else {
+        None
+    }
+}
+
 fn slug(name: &str) -> String {
     let slug: String = name
         .chars()
@@ -189,5 +275,16 @@ mod tests {
         assert!(event_name_mistake("två ord").is_some());
         assert!(event_type_mistake("placed").is_some());
         assert_eq!(event_type_mistake("order.placed"), None);
+        assert_eq!(table_mistake("balances"), None);
+        assert_eq!(table_mistake("mire_balances").unwrap().1, "balances");
+        assert_eq!(table_mistake("My Balances!").unwrap().1, "my_balances");
+        assert_eq!(table_mistake("").unwrap().1, "balances");
+        assert_eq!(table_mistake(&"b".repeat(53)), None);
+        assert!(table_mistake(&"b".repeat(54)).is_some());
+        assert_eq!(column_mistake("order"), None);
+        assert!(column_mistake("CTID").is_some());
+        assert_eq!(subscription_mistake("welcome-mail"), None);
+        assert!(subscription_mistake(" welcome").is_some());
+        assert!(subscription_mistake("welcome@1").is_some());
     }
 }

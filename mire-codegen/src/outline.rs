@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use proc_macro2::TokenStream;
 
-use crate::model::{Aggregate, Command, Event, Id};
+use crate::model::{
+    Acting, Aggregate, Column, Command, Effect, Event, Form, Handler, Id, Projection, Table,
+};
+use crate::names::path_text;
 
 /// The outline of an aggregate. It has all that readers of the log depend on, so a snapshot of it
 /// shows each change of a stored name, a version or a field in a review.
@@ -78,6 +81,85 @@ fn outline_command(text: &mut String, command: &Command) {
                 ", without a recording form"
             },
         ),
+    );
+}
+
+/// The outline of a projection. The last eight characters of a table's line change with the
+/// declaration: then the table is built anew.
+pub(crate) fn projection(projection: &Projection) -> String {
+    let Projection {
+        krate: _,
+        ident,
+        vis: _,
+        generics: _,
+        item: _,
+        subscription,
+        reads,
+        handlers,
+        functions: _,
+        complete: _,
+        form,
+    } = projection;
+    let mut text = format!("projection {ident}\n");
+    line(&mut text, format_args!("  subscription {subscription}"));
+    match form {
+        Form::Table(table) => outline_table(&mut text, table),
+        Form::Acting(Acting { connection: None }) => text.push_str("  acts, at least once\n"),
+        Form::Acting(Acting {
+            connection: Some(connection),
+        }) => line(
+            &mut text,
+            format_args!("  acts, exactly once, through {}", plain(connection)),
+        ),
+    }
+    for set in reads {
+        line(&mut text, format_args!("  reads {}", set.text));
+    }
+    for handler in handlers {
+        outline_handler(&mut text, handler);
+    }
+    text
+}
+
+fn outline_table(text: &mut String, table: &Table) {
+    let Table {
+        name,
+        fingerprint,
+        columns,
+        key,
+    } = table;
+    line(
+        text,
+        format_args!("  keeps the table {name}, declaration {fingerprint:08x}"),
+    );
+    for (at, column) in columns.iter().enumerate() {
+        let mark = match column {
+            _ if *key == Some(at) => ", the key",
+            Column { indexed: true, .. } => ", indexed",
+            Column { json: true, .. } => ", as JSON",
+            _ => "",
+        };
+        line(
+            text,
+            format_args!("    {}: {}{mark}", column.name, plain(&column.ty)),
+        );
+    }
+}
+
+fn outline_handler(text: &mut String, handler: &Handler) {
+    let (done, key) = match &handler.effect {
+        Effect::Call(call) => (format!("by {}", call.ident), &call.key),
+        Effect::Delete { key } => ("removes the row".to_owned(), key),
+        Effect::Ignore => ("ignored".to_owned(), &None),
+        Effect::Mistaken => ("with a mistake".to_owned(), &None),
+    };
+    let key = key
+        .as_ref()
+        .map(|key| format!(", row {key}"))
+        .unwrap_or_default();
+    line(
+        text,
+        format_args!("  event {} {done}{key}", path_text(&handler.event.path)),
     );
 }
 

@@ -2,5 +2,7 @@
 
 pub(crate) mod aggregate;
 mod attributes;
+mod content;
 mod functions;
 pub(crate) mod items;
+pub(crate) mod projection;

@@ -3,15 +3,16 @@
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
-use crate::{aggregate, aggregate_outline, pretty};
+use crate::{aggregate, aggregate_outline, pretty, projection, projection_outline};
 
 /// A macro call of mire in a source text, and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Call {
-    /// The macro: `aggregate`.
+    /// The macro: `aggregate` or `projection`.
     pub name: String,
-    /// The declaration at a glance: stored names, versions, fields, commands.
+    /// The declaration at a glance: stored names, versions, fields, commands; of a projection, its
+    /// columns, and what it does for which event.
     pub outline: String,
     /// The expansion, formatted.
     pub expansion: String,
@@ -57,17 +58,20 @@ struct Finder {
 
 impl<'ast> Visit<'ast> for Finder {
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
-        if call
-            .path
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == "aggregate")
+        let name = call.path.segments.last().map(|last| last.ident.to_string());
+        let tokens = || call.tokens.clone();
+        let written = match name.as_deref() {
+            Some("aggregate") => Some((aggregate_outline(tokens()), aggregate(tokens()))),
+            Some("projection") => Some((projection_outline(tokens()), projection(tokens()))),
+            _ => None,
+        };
+        if let (Some(name), Some((outline, expansion))) = (name, written)
             && looks_like_items(&call.tokens)
         {
             self.calls.push(Call {
-                name: "aggregate".to_owned(),
-                outline: aggregate_outline(call.tokens.clone()).unwrap_or_default(),
-                expansion: pretty(&aggregate(call.tokens.clone())),
+                name,
+                outline: outline.unwrap_or_default(),
+                expansion: pretty(&expansion),
             });
         }
         visit::visit_macro(self, call);

@@ -89,3 +89,9 @@ pub fn derive_event_data(input: TokenStream) -> TokenStream {
 pub fn aggregate(input: TokenStream) -> TokenStream {
     mire_codegen::aggregate(input.into()).into()
 }
+
+/// Declares a projection: what it keeps or does, and how it follows from the events.
+#[proc_macro]
+pub fn projection(input: TokenStream) -> TokenStream {
+    mire_codegen::projection(input.into()).into()
+}

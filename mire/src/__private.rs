@@ -3,11 +3,17 @@
 mod events;
 mod keys;
 mod payload;
+pub(crate) mod reads;
 
 pub use events::{EventDef, EventSet, decode_event, decode_struct, encode_event};
 pub use keys::StreamKey;
+pub use reads::{ParameterOf, Set, copy_of, distinct_subscriptions, read, stream_key};
 pub use {serde, serde_json, sqlx, uuid};
 
+pub use crate::projection::acting::{
+    Acting, Acts, ActsIn, Handling, Outcome, Reads, act, act_in, categories, handled, nothing,
+    runner,
+};
 pub use crate::upcast::Upcast;
 
 use crate::aggregate::{Aggregate, AggregateRoot};

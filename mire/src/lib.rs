@@ -30,11 +30,11 @@ pub use backend::{Backend, HeldBy, SafeHead};
 pub use command::{Command, CommandError, Decision, IntoEvents};
 pub use error::{DbErrorKind, EventStoreError};
 pub use event::{Event, EventData, EventMetadata, EventTypeStatic, RecordedEvent, StoredEvent};
-pub use mire_macros::{EventData, aggregate};
+pub use mire_macros::{EventData, aggregate, projection};
 pub use open::{AnyStore, open, open_any};
 pub use projection::{
-    Batch, EventHandler, Failure, FailurePolicy, HandledEvent, PageHandler, ParkedEvent,
-    ParkedState, ProjectionRunner, ProjectionRunnerBuilder, RunnerError, Subscription,
+    ActingProjection, Batch, EventHandler, Failure, FailurePolicy, HandledEvent, PageHandler,
+    ParkedEvent, ParkedState, ProjectionRunner, ProjectionRunnerBuilder, RunnerError, Subscription,
     TransactionalBatchEventHandler, TransactionalEventHandler, TransactionalPageHandler,
 };
 pub use snapshot::Snapshot;

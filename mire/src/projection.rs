@@ -23,6 +23,7 @@
 //! database fails at by itself (a lost connection, a begin or commit that failed) is never counted
 //! against an event: the leader waits and goes on from the stored checkpoint.
 
+pub(crate) mod acting;
 mod adapter;
 mod batch;
 mod handler;
@@ -31,6 +32,7 @@ mod parking;
 mod runner;
 mod settings;
 
+pub use acting::ActingProjection;
 pub use batch::{Batch, Failure};
 pub use handler::{
     EventHandler, HandledEvent, PageHandler, TransactionalBatchEventHandler,

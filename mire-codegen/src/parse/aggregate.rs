@@ -1,13 +1,14 @@
 //! `aggregate!`: from tokens to its model.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{Attribute, GenericArgument, Path, PathArguments, Type, Visibility};
 
 use super::attributes::Sorted;
+use super::content::{Content, Macro, content, refuse_generics};
 use super::functions::{self, SelfKind};
-use super::items::{Data, Function, Item, Other, items};
+use super::items::{Data, Function};
 use crate::attrs::Words;
 use crate::errors::Errors;
 use crate::event_data::stored_name;
@@ -25,86 +26,25 @@ pub(crate) struct Parsed {
     pub(crate) beside: TokenStream,
 }
 
+const MACRO: Macro = Macro {
+    name: "aggregate!",
+    attribute: "aggregate",
+    declares: "aggregate",
+    role: "state",
+    form: "#[aggregate(category = \"account\")] pub struct Account { … }",
+};
+
 /// Reads the content of `aggregate!`.
 pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
-    let items = items(tokens, errors);
-    let mut beside = TokenStream::new();
-    let mut functions = Vec::new();
-    let mut data = Vec::new();
-    for item in items {
-        match item {
-            Item::Data(item) => data.push(item),
-            Item::Function(function) => functions.push(*function),
-            Item::Other(other) => misplaced(other, "aggregate!", &mut beside, errors),
-        }
-    }
-    let marked = |item: &Data| {
-        item.attrs()
-            .iter()
-            .any(|attr| attr.path().is_ident("aggregate"))
-    };
-    let state = data.iter().position(marked).unwrap_or(0);
-    let state = (state < data.len()).then(|| data.remove(state));
-    for extra in data {
-        errors.at(
-            extra.ident().span(),
-            format_args!(
-                "`aggregate!` declares one aggregate, and `{}` is not its state",
-                extra.ident()
-            ),
-            "put it beside the macro; an aggregate of its own goes into an `aggregate!` of its own",
-        );
-        if !marked(&extra) {
-            extra.to_tokens(&mut beside);
-        }
-    }
-    let Some(state) = state else {
-        errors.at(
-            Span::call_site(),
-            "`aggregate!` needs a struct for the aggregate's state",
-            "begin with `#[aggregate(category = \"account\")] pub struct Account { … }`",
-        );
-        return Parsed {
-            aggregate: None,
-            beside,
-        };
-    };
+    let Content {
+        data,
+        functions,
+        beside,
+    } = content(tokens, &MACRO, errors);
     Parsed {
-        aggregate: Some(aggregate(state, functions, errors)),
+        aggregate: data.map(|state| aggregate(state, functions, errors)),
         beside,
     }
-}
-
-/// An item that has no place in a macro: says where to put it.
-pub(super) fn misplaced(
-    other: Other,
-    macro_name: &str,
-    beside: &mut TokenStream,
-    errors: &mut Errors,
-) {
-    if other.keyword.is_empty() {
-        errors.at(
-            other.span,
-            format_args!("`{macro_name}` expects items here: a struct and functions"),
-            "remove this, or write a `fn`",
-        );
-    } else if other.tokens.is_empty() {
-        errors.at(
-            other.span,
-            format_args!(
-                "`{}` begins no item that `{macro_name}` knows",
-                other.keyword
-            ),
-            "write a `struct` or a `fn`",
-        );
-    } else {
-        errors.at(
-            other.span,
-            format_args!("`{}` has no place in `{macro_name}`", other.keyword),
-            "put it beside the macro, in the same module; the macro holds one struct and its `fn`s",
-        );
-    }
-    beside.extend(other.tokens);
 }
 
 fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> Aggregate {
@@ -114,7 +54,11 @@ fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> A
         Some(attr) => Words::read(Place::Aggregate, &attr, errors),
         None => Words::none(Place::Aggregate, ident.span()),
     };
-    refuse_generics(&data, errors);
+    refuse_generics(
+        &data,
+        "an aggregate has no generic parameters: its streams hold events of one shape",
+        errors,
+    );
     let krate = words.krate(errors);
     let category = category(&words, &ident, errors);
     let id = id(&words, errors);
@@ -172,20 +116,6 @@ fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> A
         snapshot_every,
         events,
         commands,
-    }
-}
-
-fn refuse_generics(data: &Data, errors: &mut Errors) {
-    let generics = match data {
-        Data::Struct(item) => &item.generics,
-        Data::Enum(item) => &item.generics,
-    };
-    if let Some(parameter) = generics.params.first() {
-        errors.at(
-            parameter.span(),
-            "an aggregate has no generic parameters: its streams hold events of one shape",
-            "write the parameter's type out",
-        );
     }
 }
 

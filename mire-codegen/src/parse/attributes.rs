@@ -9,7 +9,14 @@ use crate::errors::Errors;
 use crate::model::Docs;
 
 /// The attributes that belong to the macros.
-const OWN: [&str; 3] = ["aggregate", "event", "command"];
+const OWN: [&str; 6] = [
+    "aggregate",
+    "event",
+    "command",
+    "projection",
+    "ignores",
+    "on",
+];
 
 /// Lint levels.
 const LINTS: [&str; 5] = ["allow", "expect", "warn", "deny", "forbid"];
@@ -77,6 +84,15 @@ impl Sorted {
             }
         }
         found
+    }
+
+    /// Takes all attributes of one name, which may stand there several times.
+    pub(crate) fn take_own(&mut self, name: &str) -> Vec<Attribute> {
+        let (taken, left) = std::mem::take(&mut self.own)
+            .into_iter()
+            .partition(|attr| attr.path().is_ident(name));
+        self.own = left;
+        taken
     }
 
     /// Attributes that don't belong there are mistakes.

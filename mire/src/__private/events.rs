@@ -21,7 +21,7 @@ pub struct EventDef {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an enum of events",
     label = "no enum of events",
-    note = "a projection reads the event enums that `aggregate!` or `#[derive(EventData)]` generate"
+    note = "a projection reads enums that `aggregate!` or `#[derive(EventData)]` generate; of an aggregate `Account` it is `AccountEvent`"
 )]
 pub trait EventSet: EventData {
     /// All its events, in order of their stored names.
@@ -50,7 +50,14 @@ pub fn decode_event<E: EventSet>(stored: &StoredEvent<'_>) -> Result<E, DecodeEr
             known: E::event_types(),
         }));
     };
-    let event = &E::EVENTS[at];
+    decode_known(&E::EVENTS[at], stored)
+}
+
+/// Reads an event of which it is known which one it is.
+pub(super) fn decode_known<E: EventSet>(
+    event: &EventDef,
+    stored: &StoredEvent<'_>,
+) -> Result<E, DecodeError> {
     if stored.schema_version == event.version {
         let mut json = serde_json::Deserializer::from_slice(stored.data);
         let value = E::deserialize(VariantDeserializer {

@@ -17,8 +17,8 @@ use crate::projection::adapter::{Plain, Transactional, TransactionalBatch};
 use crate::projection::leader::{Handler, Member};
 use crate::projection::settings::{RunnerError, Settings, Subscription};
 use crate::projection::{
-    EventHandler, PageHandler, TransactionalBatchEventHandler, TransactionalEventHandler,
-    TransactionalPageHandler,
+    ActingProjection, EventHandler, PageHandler, TransactionalBatchEventHandler,
+    TransactionalEventHandler, TransactionalPageHandler,
 };
 use crate::store::EventStore;
 
@@ -268,6 +268,16 @@ impl<DB: Backend> ProjectionRunnerBuilder<DB> {
         handler: impl TransactionalBatchEventHandler<DB>,
     ) -> Self {
         self.subscribe_pages_transactional(id, TransactionalBatch(handler))
+    }
+
+    /// Adds a projection that acts, as `projection!` declares it, under the name that it has there:
+    /// exactly once when its functions take a connection, else at least once.
+    ///
+    /// With settings of its own it is added by [`subscribe_pages`](Self::subscribe_pages) or
+    /// [`subscribe_pages_transactional`](Self::subscribe_pages_transactional), since it is such a
+    /// handler.
+    pub fn subscribe_projection<P: ActingProjection<DB>>(self, projection: P) -> Self {
+        projection.subscribe(self)
     }
 
     /// Adds a handler of undecoded events: at least once.

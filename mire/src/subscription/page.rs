@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::backend::RawEvent;
 use crate::error::EventStoreError;
 use crate::event::{EventData, StoredEvent};
+use crate::upcast::DecodeError;
 
 /// A run of events in position order, copied from the driver once.
 ///
@@ -243,12 +244,17 @@ impl<'a> PageEvent<'a> {
     ///
     /// [`EventStoreError::Deserialization`], naming the event.
     pub fn decode<E: EventData>(&self) -> Result<E, EventStoreError> {
-        E::decode(&self.stored()).map_err(|source| EventStoreError::Deserialization {
+        E::decode(&self.stored()).map_err(|source| self.undecodable(source))
+    }
+
+    /// Names the event that could not be read.
+    pub(crate) fn undecodable(&self, source: DecodeError) -> EventStoreError {
+        EventStoreError::Deserialization {
             stream_id: self.stream_id().to_owned(),
             global_position: self.global_position(),
             event_type: self.event_type().to_owned(),
             source,
-        })
+        }
     }
 }
 

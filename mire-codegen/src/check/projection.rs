@@ -1,0 +1,47 @@
+//! Mistakes across the items of a projection.
+
+use super::generated_twin;
+use crate::errors::Errors;
+use crate::model::{Effect, Form, Handler, Projection};
+use crate::names;
+
+/// The functions that `projection!` generates on every projection with a table.
+const ON_TABLES: [&str; 6] = ["get", "get_many", "list", "runner", "status", "wait_for"];
+
+/// Checks a projection, and takes out what would only make rustc repeat a mistake.
+pub(crate) fn projection(projection: &mut Projection, errors: &mut Errors) {
+    let mut handlers: Vec<Handler> = Vec::new();
+    for handler in std::mem::take(&mut projection.handlers) {
+        let event = &handler.event;
+        let twin = handlers
+            .iter()
+            .find(|twin| twin.event.set == event.set && twin.event.variant == event.variant);
+        let Some(twin) = twin else {
+            handlers.push(handler);
+            continue;
+        };
+        let path = names::path_text(&event.path);
+        let ignored = |handler: &Handler| matches!(handler.effect, Effect::Ignore);
+        let (wrong, mend) = match (ignored(twin), ignored(&handler)) {
+            (false, false) => (
+                "handled twice",
+                "do all that there is to do in one function",
+            ),
+            (true, true) => ("ignored twice", "remove one of them"),
+            _ => (
+                "both handled and ignored",
+                "remove it from `#[ignores(…)]`, or remove its function",
+            ),
+        };
+        errors.on(&event.path, format_args!("`{path}` is {wrong}"), mend);
+    }
+    projection.handlers = handlers;
+
+    let generated = match projection.form {
+        Form::Table(_) => &ON_TABLES[..],
+        Form::Acting(_) => &["runner"],
+    };
+    for function in &projection.functions {
+        generated_twin(&function.ident, generated, errors);
+    }
+}

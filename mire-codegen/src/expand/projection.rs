@@ -1,0 +1,56 @@
+//! What `projection!` writes.
+
+mod acting;
+mod events;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::model::{Form, Projection};
+
+/// All items of a projection.
+pub(crate) fn expand(projection: &Projection) -> TokenStream {
+    let Projection {
+        krate: _,
+        ident,
+        vis: _,
+        generics,
+        item,
+        subscription: _,
+        reads: _,
+        handlers: _,
+        functions,
+        complete: _,
+        form,
+    } = projection;
+    let (declared, arguments, where_clause) = (
+        &generics.declared,
+        &generics.arguments,
+        &generics.where_clause,
+    );
+    let functions = functions.iter().map(|function| &function.tokens);
+    let own = match form {
+        Form::Table(_) => TokenStream::new(),
+        Form::Acting(acting) => acting::expand(projection, acting),
+    };
+    quote! {
+        #item
+
+        #[allow(
+            dead_code,
+            clippy::missing_const_for_fn,
+            clippy::needless_pass_by_ref_mut,
+            clippy::needless_pass_by_value,
+            clippy::ptr_arg,
+            clippy::ref_option,
+            clippy::trivially_copy_pass_by_ref,
+            clippy::unused_async,
+            clippy::unused_self
+        )]
+        impl #declared #ident #arguments #where_clause {
+            #(#functions)*
+        }
+
+        #own
+    }
+}

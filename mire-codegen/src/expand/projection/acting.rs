@@ -1,0 +1,231 @@
+//! A projection that acts: a handler of pages, plain or transactional.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::events::{self, Arm};
+use crate::expand::{docs, located};
+use crate::model::{Acting, Effect, Projection};
+
+pub(super) fn expand(projection: &Projection, acting: &Acting) -> TokenStream {
+    let Projection {
+        krate,
+        ident,
+        vis,
+        generics,
+        subscription,
+        ..
+    } = projection;
+    let (declared, arguments, where_clause) = (
+        &generics.declared,
+        &generics.arguments,
+        &generics.where_clause,
+    );
+    let (read, read_enum) = (events::read(), events::read_enum(projection));
+    let (sets, sets_const) = (events::sets(projection), events::sets_const());
+    let missing = events::all_handled(projection);
+    let act = act(projection);
+    let handler = match &acting.connection {
+        None => plain(projection, &act),
+        Some(connection) => transactional(projection, connection, &act),
+    };
+    let about = docs([&*format!(
+        "The name of the subscription of [`{ident}`]: `{subscription}`."
+    )]);
+    let subscribes = subscribes(projection, acting);
+    quote! {
+        #[allow(dead_code)]
+        impl #declared #ident #arguments #where_clause {
+            #about
+            #vis const SUBSCRIPTION: &'static str = #subscription;
+        }
+
+        const _: () = {
+            #read_enum
+            #sets
+            #missing
+
+            #[automatically_derived]
+            impl #declared #krate::__private::Reads for #ident #arguments #where_clause {
+                type Event = #read;
+                const SETS: &'static [#krate::__private::Set<#read>] = &#sets_const;
+            }
+
+            #handler
+        };
+
+        #subscribes
+    }
+}
+
+/// The body of `act(event, info, connection)`: the future of the event's function.
+fn act(projection: &Projection) -> TokenStream {
+    let krate = &projection.krate;
+    let nothing = quote!(#krate::__private::nothing());
+    let answer = |handler: &crate::model::Handler| match &handler.effect {
+        Effect::Call(call) => {
+            let events::Calling {
+                fields,
+                call: future,
+            } = events::call(krate, call, &quote!(self), &quote!(info));
+            // A future that isn't `Send` is reported on the function.
+            let handled = located::call(quote!(#krate::__private::handled), future, &call.ident);
+            Some(Arm {
+                fields,
+                answer: handled,
+            })
+        }
+        Effect::Ignore => Some(Arm::plain(nothing.clone())),
+        Effect::Delete { .. } | Effect::Mistaken => None,
+    };
+    events::by_event(projection, answer, &nothing)
+}
+
+fn plain(projection: &Projection, act: &TokenStream) -> TokenStream {
+    let Projection {
+        krate,
+        ident,
+        generics,
+        ..
+    } = projection;
+    let (declared, arguments, where_clause) = (
+        &generics.declared,
+        &generics.arguments,
+        &generics.where_clause,
+    );
+    quote! {
+        #[automatically_derived]
+        impl #declared #krate::__private::Acts for #ident #arguments #where_clause {
+            fn act<'a>(
+                &'a self,
+                event: &'a Self::Event,
+                info: &'a #krate::EventInfo,
+            ) -> #krate::__private::Acting<'a> {
+                #act
+            }
+        }
+
+        #[automatically_derived]
+        impl #declared #krate::PageHandler for #ident #arguments #where_clause {
+            fn categories(&self) -> ::std::vec::Vec<::std::string::String> {
+                #krate::__private::categories::<Self>()
+            }
+            fn handle<'a>(&'a self, batch: &'a #krate::Batch) -> #krate::__private::Handling<'a> {
+                #krate::__private::act(self, batch)
+            }
+        }
+    }
+}
+
+fn transactional(
+    projection: &Projection,
+    connection: &TokenStream,
+    act: &TokenStream,
+) -> TokenStream {
+    let Projection {
+        krate,
+        ident,
+        generics,
+        ..
+    } = projection;
+    let (declared, arguments, where_clause) = (
+        &generics.declared,
+        &generics.arguments,
+        &generics.where_clause,
+    );
+    let database = database(projection, connection);
+    quote! {
+        #[automatically_derived]
+        impl #declared #krate::__private::ActsIn<#database> for #ident #arguments #where_clause {
+            fn act<'a>(
+                &'a self,
+                event: &'a Self::Event,
+                info: &'a #krate::EventInfo,
+                connection: &'a mut #connection,
+            ) -> #krate::__private::Acting<'a> {
+                #act
+            }
+        }
+
+        #[automatically_derived]
+        impl #declared #krate::TransactionalPageHandler<#database>
+            for #ident #arguments #where_clause
+        {
+            fn categories(&self) -> ::std::vec::Vec<::std::string::String> {
+                #krate::__private::categories::<Self>()
+            }
+            fn handle<'a>(
+                &'a self,
+                batch: &'a #krate::Batch,
+                connection: &'a mut #connection,
+            ) -> #krate::__private::Handling<'a> {
+                #krate::__private::act_in(self, batch, connection)
+            }
+        }
+    }
+}
+
+/// The database of a connection.
+fn database(projection: &Projection, connection: &TokenStream) -> TokenStream {
+    let krate = &projection.krate;
+    quote!(<#connection as #krate::__private::sqlx::Connection>::Database)
+}
+
+/// How it comes onto a runner.
+fn subscribes(projection: &Projection, acting: &Acting) -> TokenStream {
+    let Projection {
+        krate,
+        ident,
+        vis,
+        generics,
+        subscription,
+        ..
+    } = projection;
+    let (arguments, where_clause) = (&generics.arguments, &generics.where_clause);
+    // A plain projection runs on any backend, a transactional one on its connection's.
+    let (declared, store, runner_generics, add) = match &acting.connection {
+        None => {
+            let store = &generics.backend;
+            (
+                &generics.with_backend,
+                quote!(#store),
+                quote!(<#store: #krate::Backend>),
+                quote!(subscribe_pages),
+            )
+        }
+        Some(connection) => (
+            &generics.declared,
+            database(projection, connection),
+            TokenStream::new(),
+            quote!(subscribe_pages_transactional),
+        ),
+    };
+    let runner_docs = docs([
+        "A runner of this projection alone. It is given its settings, built, and run on every",
+        "replica.",
+    ]);
+    let own = &generics.declared;
+    quote! {
+        #[automatically_derived]
+        impl #declared #krate::ActingProjection<#store> for #ident #arguments #where_clause {
+            const SUBSCRIPTION: &'static str = #subscription;
+            fn subscribe(
+                self,
+                builder: #krate::ProjectionRunnerBuilder<#store>,
+            ) -> #krate::ProjectionRunnerBuilder<#store> {
+                #krate::ProjectionRunnerBuilder::#add(builder, #subscription, self)
+            }
+        }
+
+        #[allow(dead_code)]
+        impl #own #ident #arguments #where_clause {
+            #runner_docs
+            #vis fn runner #runner_generics (
+                self,
+                store: &#krate::EventStore<#store>,
+            ) -> #krate::ProjectionRunnerBuilder<#store> {
+                #krate::__private::runner(store, self)
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The events that a projection reads: one enum over their enums, decoded by category and stored
+//! name, and a `match` over what is done for each.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use crate::expand::located::{self, located, start};
+use crate::model::{Argument, Call, Effect, EventPath, Handler, Projection};
+use crate::names;
+
+/// The enum over all enums of events.
+pub(super) fn read() -> Ident {
+    names::local("Read")
+}
+
+fn set_variant(set: usize) -> Ident {
+    names::local(&format!("Set{set}"))
+}
+
+/// The enum over all enums of events, as an item.
+pub(super) fn read_enum(projection: &Projection) -> TokenStream {
+    let read = read();
+    let variants = projection.reads.iter().enumerate().map(|(at, set)| {
+        let (variant, path) = (set_variant(at), &set.path);
+        quote!(#variant(#path))
+    });
+    quote! {
+        #[allow(private_interfaces, clippy::large_enum_variant)]
+        pub enum #read {
+            #(#variants,)*
+        }
+    }
+}
+
+/// The table of all enums of events. What the compiler has to know of them, it asks here alone, so
+/// that one that is no enum of events is reported once.
+pub(super) fn sets(projection: &Projection) -> TokenStream {
+    let krate = &projection.krate;
+    let read = read();
+    let rows = projection.reads.iter().enumerate().map(|(at, set)| {
+        let (variant, path) = (set_variant(at), &set.path);
+        let mut ignored = names_of(projection, at, true);
+        ignored.sort();
+        let read = located(
+            quote!(|event| #krate::__private::read::<#path, _>(event, &[#(#ignored),*], #read::#variant)),
+            start(path),
+        );
+        located::call(quote!(#krate::__private::Set::of::<#path>), read, path)
+    });
+    let (name, count) = (sets_const(), projection.reads.len());
+    quote!(const #name: [#krate::__private::Set<#read>; #count] = [#(#rows),*];)
+}
+
+/// The name of that table.
+pub(super) fn sets_const() -> Ident {
+    names::local("SETS")
+}
+
+fn names_of(projection: &Projection, set: usize, ignored: bool) -> Vec<String> {
+    projection
+        .handlers
+        .iter()
+        .filter(|it| it.event.set == set && matches!(it.effect, Effect::Ignore) == ignored)
+        .map(|it| names::text(&it.event.variant))
+        .collect()
+}
+
+/// Stops the compiler when an event is neither handled nor ignored.
+pub(super) fn all_handled(projection: &Projection) -> TokenStream {
+    if !projection.complete {
+        return TokenStream::new();
+    }
+    let name = names::text(&projection.ident);
+    let checks = projection.reads.iter().enumerate().map(|(at, set)| {
+        let handled = names_of(projection, at, false);
+        let ignored = names_of(projection, at, true);
+        let text = &set.text;
+        let sets = sets_const();
+        let call = located::call(
+            quote!(#sets[#at].all_handled),
+            quote!(#name, #text, &[#(#handled),*], &[#(#ignored),*]),
+            &set.path,
+        );
+        quote!(const _: () = #call;)
+    });
+    checks.collect()
+}
+
+/// A `match` on `event`. Events that are ignored are named as well, so that rustc reports those
+/// that don't exist.
+pub(super) fn by_event(
+    projection: &Projection,
+    answer: impl Fn(&Handler) -> Option<Arm>,
+    nothing: &TokenStream,
+) -> TokenStream {
+    let arms = projection.handlers.iter().filter_map(|handler| {
+        let Arm { fields, answer } = answer(handler)?;
+        let pattern = pattern(&handler.event, &fields);
+        Some(quote!(#pattern => #answer))
+    });
+    quote! {
+        #[allow(unreachable_patterns, clippy::match_same_arms, clippy::match_wildcard_for_single_variants)]
+        match event {
+            #(#arms,)*
+            _ => #nothing,
+        }
+    }
+}
+
+/// One arm of a [`by_event`].
+pub(super) struct Arm {
+    /// The fields that it binds, by `field_0` and so on.
+    pub(super) fields: Vec<Ident>,
+    pub(super) answer: TokenStream,
+}
+
+impl Arm {
+    /// An arm that looks at no field.
+    pub(super) fn plain(answer: TokenStream) -> Self {
+        Self {
+            fields: Vec::new(),
+            answer,
+        }
+    }
+}
+
+fn pattern(event: &EventPath, fields: &[Ident]) -> TokenStream {
+    let read = read();
+    let (variant, path) = (set_variant(event.set), &event.path);
+    let bindings = fields.iter().enumerate().map(|(at, field)| {
+        let local = field_local(at);
+        quote!(#field: #local)
+    });
+    quote!(#read::#variant(#path { #(#bindings,)* .. }))
+}
+
+fn field_local(at: usize) -> Ident {
+    names::local(&format!("field_{at}"))
+}
+
+/// How a function is called for its event.
+pub(super) struct Calling {
+    /// The event's fields that it takes.
+    pub(super) fields: Vec<Ident>,
+    /// `Self::opened(self, field_0, …)`.
+    pub(super) call: TokenStream,
+}
+
+/// The call of a function. A field of another type is reported on the parameter's.
+pub(super) fn call(
+    krate: &TokenStream,
+    call: &Call,
+    receiver: &TokenStream,
+    info: &TokenStream,
+) -> Calling {
+    let Call {
+        ident,
+        arguments,
+        key: _,
+    } = call;
+    let mut fields = Vec::new();
+    let arguments: Vec<TokenStream> = arguments
+        .iter()
+        .map(|argument| match argument {
+            Argument::Field {
+                ident,
+                ty,
+                by_reference,
+            } => {
+                let local = field_local(fields.len());
+                fields.push(ident.clone());
+                let field = if *by_reference {
+                    quote!(#local)
+                } else {
+                    quote!(#krate::__private::copy_of(#local))
+                };
+                located(field, start(ty))
+            }
+            Argument::Info => info.clone(),
+            Argument::Connection => quote!(connection),
+        })
+        .collect();
+    let arguments = quote!(#receiver #(, #arguments)*);
+    Calling {
+        fields,
+        call: located::call(quote!(Self::#ident), arguments, ident),
+    }
+}

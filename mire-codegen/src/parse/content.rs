@@ -1,0 +1,135 @@
+//! What a macro holds: one struct with the macro's attribute, and functions.
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::spanned::Spanned;
+
+use super::items::{Data, Function, Item, Other, items};
+use crate::errors::Errors;
+
+/// A macro, as its messages name it.
+pub(super) struct Macro {
+    /// `aggregate!`
+    pub(super) name: &'static str,
+    /// The attribute of its struct, `aggregate`.
+    pub(super) attribute: &'static str,
+    /// What it declares, `one aggregate`.
+    pub(super) declares: &'static str,
+    /// What its struct is to that, `its state`.
+    pub(super) role: &'static str,
+    /// How it begins.
+    pub(super) form: &'static str,
+}
+
+/// The sorted content of a macro call.
+pub(super) struct Content {
+    /// The struct (or enum); `None` without one.
+    pub(super) data: Option<Data>,
+    pub(super) functions: Vec<Function>,
+    /// Items that have no place in the macro. They go out beside it, so that nothing else misses
+    /// them.
+    pub(super) beside: TokenStream,
+}
+
+/// Sorts the content of a macro call.
+pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> Content {
+    let mut content = Content {
+        data: None,
+        functions: Vec::new(),
+        beside: TokenStream::new(),
+    };
+    let mut data = Vec::new();
+    for item in items(tokens, errors) {
+        match item {
+            Item::Data(item) => data.push(item),
+            Item::Function(function) => content.functions.push(*function),
+            Item::Other(other) => misplaced(other, of.name, &mut content.beside, errors),
+        }
+    }
+    let marked = |item: &Data| {
+        item.attrs()
+            .iter()
+            .any(|attr| attr.path().is_ident(of.attribute))
+    };
+    let own = data.iter().position(marked).unwrap_or(0);
+    content.data = (own < data.len()).then(|| data.remove(own));
+    for extra in data {
+        errors.at(
+            extra.ident().span(),
+            format_args!(
+                "`{}` declares one {}, and `{}` is not its {}",
+                of.name,
+                of.declares,
+                extra.ident(),
+                of.role
+            ),
+            format_args!(
+                "put it beside the macro; {} {} of its own goes into {} `{}` of its own",
+                article(of.declares),
+                of.declares,
+                article(of.name),
+                of.name
+            ),
+        );
+        if !marked(&extra) {
+            extra.to_tokens(&mut content.beside);
+        }
+    }
+    if content.data.is_none() {
+        errors.at(
+            Span::call_site(),
+            format_args!(
+                "`{}` needs a struct for the {}'s {}",
+                of.name, of.declares, of.role
+            ),
+            format_args!("begin with `{}`", of.form),
+        );
+    }
+    content
+}
+
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    }
+}
+
+/// An item that has no place in a macro: says where to put it.
+fn misplaced(other: Other, macro_name: &str, beside: &mut TokenStream, errors: &mut Errors) {
+    if other.keyword.is_empty() {
+        errors.at(
+            other.span,
+            format_args!("`{macro_name}` expects items here: a struct and functions"),
+            "remove this, or write a `fn`",
+        );
+    } else if other.tokens.is_empty() {
+        errors.at(
+            other.span,
+            format_args!(
+                "`{}` begins no item that `{macro_name}` knows",
+                other.keyword
+            ),
+            "write a `struct` or a `fn`",
+        );
+    } else {
+        errors.at(
+            other.span,
+            format_args!("`{}` has no place in `{macro_name}`", other.keyword),
+            "put it beside the macro, in the same module; the macro holds one struct and its `fn`s",
+        );
+    }
+    beside.extend(other.tokens);
+}
+
+/// Generic parameters on the struct are a mistake.
+pub(super) fn refuse_generics(data: &Data, wrong: &str, errors: &mut Errors) {
+    let generics = match data {
+        Data::Struct(item) => &item.generics,
+        Data::Enum(item) => &item.generics,
+    };
+    if let Some(parameter) = generics.params.first() {
+        errors.at(parameter.span(), wrong, "write the parameter's type out");
+    }
+}

@@ -1,0 +1,223 @@
+//! `projection!`: from tokens to its model.
+
+mod events;
+mod functions;
+mod row;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
+use syn::{GenericParam, Visibility};
+
+use self::events::{On, Reads};
+use self::functions::Handlers;
+use super::attributes::Sorted;
+use super::content::{Content, Macro, content};
+use super::functions::{SelfKind, receiver};
+use super::items::{Data, Function};
+use crate::attrs::Words;
+use crate::errors::Errors;
+use crate::keywords::Place;
+use crate::model::{Acting, Form, Generics, Projection, Table};
+use crate::names;
+
+/// What a macro call holds.
+pub(crate) struct Parsed {
+    /// The projection; `None` without a struct.
+    pub(crate) projection: Option<Projection>,
+    /// Items that have no place in the macro. They go out beside it, so that nothing else misses
+    /// them.
+    pub(crate) beside: TokenStream,
+}
+
+const MACRO: Macro = Macro {
+    name: "projection!",
+    attribute: "projection",
+    declares: "projection",
+    role: "row or state",
+    form: "#[projection(subscription = \"balances\", reads(AccountEvent))] pub struct Balance { … }",
+};
+
+/// Reads the content of `projection!`.
+pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
+    let Content {
+        data,
+        functions,
+        beside,
+    } = content(tokens, &MACRO, errors);
+    Parsed {
+        projection: data.map(|data| projection(data, functions, errors)),
+        beside,
+    }
+}
+
+fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> Projection {
+    let ident = data.ident().clone();
+    let mut attrs = Sorted::new(data.take_attrs());
+    let ignores = attrs.take_own("ignores");
+    let words = match attrs.own(&["projection"], "the struct of a projection", errors) {
+        Some(attr) => Words::read(Place::Projection, &attr, errors),
+        None => Words::none(Place::Projection, ident.span()),
+    };
+    let krate = words.krate(errors);
+    let subscription = subscription(&words, &ident, errors);
+    let functions: Vec<(Function, Sorted, Option<On>)> = functions
+        .into_iter()
+        .map(|function| events::on(function, &ident, errors))
+        .collect();
+    let mut reads = Reads::of(&words, &ident, &functions, errors);
+    let columns = row::columns(&mut data, errors);
+
+    let kind = kind(&words, &columns, &functions, &ident, errors);
+    let mut handlers = Handlers::new(kind == Kind::Table);
+    for (function, attrs, on) in functions {
+        handlers.add(function, attrs, on, &mut reads, errors);
+    }
+    handlers.ignore(&ignores, &mut reads, errors);
+    let form = match kind {
+        Kind::Table => {
+            let key = row::key(&data, &columns, errors);
+            let columns = row::checked(columns, errors);
+            let name = table_name(&words, &subscription, errors);
+            let fingerprint = row::fingerprint(&columns, key, handlers.fingerprint);
+            Form::Table(Table {
+                name,
+                fingerprint,
+                columns,
+                key,
+            })
+        }
+        Kind::Acting => Form::Acting(Acting {
+            connection: handlers.connection.take().map(|(ty, _)| ty),
+        }),
+    };
+    Projection {
+        krate: krate.clone(),
+        vis: data.vis().to_token_stream(),
+        generics: generics(&data, &krate),
+        item: {
+            let Sorted {
+                docs, lints, rest, ..
+            } = attrs;
+            let docs = docs.tokens;
+            quote!(#docs #lints #(#rest)* #data)
+        },
+        ident,
+        subscription,
+        complete: reads.complete && !handlers.handlers.is_empty(),
+        reads: reads.sets,
+        handlers: handlers.handlers,
+        functions: handlers.functions,
+        form,
+    }
+}
+
+fn subscription(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
+    let fallback = names::kebab(&names::text(ident));
+    if words.span_of("subscription").is_none() {
+        errors.at(
+            words.span,
+            format_args!("the projection `{ident}` has no `subscription`"),
+            format_args!("write `#[projection(subscription = \"{fallback}\", …)]`"),
+        );
+        return fallback;
+    }
+    let Some(subscription) = words.text("subscription", errors) else {
+        return fallback;
+    };
+    match names::subscription_mistake(&subscription.value()) {
+        None => subscription.value(),
+        Some((wrong, mend)) => {
+            errors.at(subscription.span(), wrong, mend);
+            fallback
+        }
+    }
+}
+
+fn table_name(words: &Words, subscription: &str, errors: &mut Errors) -> String {
+    let given = words.text("table", errors);
+    let name = match &given {
+        Some(given) => given.value(),
+        None => subscription.replace('-', "_"),
+    };
+    let Some((wrong, right)) = names::table_mistake(&name) else {
+        return name;
+    };
+    match given {
+        Some(given) => errors.at(
+            given.span(),
+            wrong,
+            format_args!("write `table = \"{right}\"`"),
+        ),
+        None => {
+            let span = words
+                .text("subscription", errors)
+                .map_or(words.span, |text| text.span());
+            errors.at(
+                span,
+                format_args!("{wrong}, so the subscription's name can't be the table's"),
+                format_args!("add `table = \"{right}\"`"),
+            );
+        }
+    }
+    right
+}
+
+#[derive(PartialEq, Clone, Copy)]
+enum Kind {
+    Table,
+    Acting,
+}
+
+/// A marked column, or a word that only tables have, makes a table; else an `async fn` makes a
+/// projection that acts.
+fn kind(
+    words: &Words,
+    columns: &[row::Declared],
+    functions: &[(Function, Sorted, Option<On>)],
+    ident: &Ident,
+    errors: &mut Errors,
+) -> Kind {
+    let marked = columns.iter().any(row::Declared::is_marked);
+    if marked || words.span_of("table").is_some() {
+        return Kind::Table;
+    }
+    let any =
+        |wanted: fn(&Function) -> bool| functions.iter().any(|(function, ..)| wanted(function));
+    if any(|function| function.sig.asyncness.is_some()) {
+        return Kind::Acting;
+    }
+    if any(|function| receiver(&function.sig).0 == SelfKind::Mutable) {
+        // It lacks the key, which is said there.
+        return Kind::Table;
+    }
+    errors.at(
+        ident.span(),
+        format_args!("the projection `{ident}` neither keeps a table nor acts"),
+        "mark the field that names a row with `#[key]`, or write an `async fn` for each event that it acts on",
+    );
+    Kind::Acting
+}
+
+fn generics(data: &Data, krate: &TokenStream) -> Generics {
+    let generics = match data {
+        Data::Struct(item) => &item.generics,
+        Data::Enum(item) => &item.generics,
+    };
+    let backend = names::local("Store");
+    let mut with_backend = generics.clone();
+    let parameter: GenericParam = syn::parse_quote!(#backend: #krate::Backend);
+    with_backend.params.push(parameter);
+    let (declared, arguments, where_clause) = generics.split_for_impl();
+    Generics {
+        declared: declared.to_token_stream(),
+        with_backend: with_backend.split_for_impl().0.to_token_stream(),
+        backend,
+        arguments: arguments.to_token_stream(),
+        where_clause: where_clause.to_token_stream(),
+    }
+}
+
+/// Whether an item says who may see it.
+fn is_private(vis: &Visibility) -> bool {
+    matches!(vis, Visibility::Inherited)
+}

@@ -1,0 +1,194 @@
+//! The struct of a projection as the row of a table.
+
+use proc_macro2::{Ident, Span};
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{Attribute, Fields, Meta, Type};
+
+use crate::errors::Errors;
+use crate::fingerprint::Fingerprint;
+use crate::keywords::{Place, words_of};
+use crate::model::Column;
+use crate::names;
+use crate::parse::content::refuse_generics;
+use crate::parse::items::Data;
+
+/// A field, and what marks it.
+pub(super) struct Declared {
+    ident: Ident,
+    ty: Type,
+    key: Option<Span>,
+    index: Option<Span>,
+    json: Option<Span>,
+}
+
+impl Declared {
+    pub(super) fn is_marked(&self) -> bool {
+        self.key.or(self.index).or(self.json).is_some()
+    }
+}
+
+/// The named fields of the struct. The macro's marks are taken off.
+pub(super) fn columns(data: &mut Data, errors: &mut Errors) -> Vec<Declared> {
+    let Data::Struct(item) = data else {
+        return Vec::new();
+    };
+    let mut columns = Vec::new();
+    for field in &mut item.fields {
+        let mut column = Declared {
+            // The fields of a tuple have no names, and can't be columns.
+            ident: field.ident.clone().unwrap_or_else(|| names::local("field")),
+            ty: field.ty.clone(),
+            key: None,
+            index: None,
+            json: None,
+        };
+        for attr in std::mem::take(&mut field.attrs) {
+            let mark = words_of(Place::Column).find(|word| attr.path().is_ident(word.name));
+            match mark.map(|word| word.name) {
+                Some("key") => mark_once(&mut column.key, &attr, errors),
+                Some("index") => mark_once(&mut column.index, &attr, errors),
+                Some("json") => mark_once(&mut column.json, &attr, errors),
+                _ => field.attrs.push(attr),
+            }
+        }
+        columns.push(column);
+    }
+    columns
+}
+
+fn mark_once(mark: &mut Option<Span>, attr: &Attribute, errors: &mut Errors) {
+    let name = names::path_text(attr.path());
+    if !matches!(attr.meta, Meta::Path(_)) {
+        errors.at(
+            attr.meta.span(),
+            format_args!("`#[{name}]` takes no words"),
+            format_args!("write `#[{name}]`"),
+        );
+    }
+    if mark.is_some() {
+        errors.at(
+            attr.path().span(),
+            format_args!("`#[{name}]` is given twice"),
+            "remove one of them",
+        );
+    }
+    mark.get_or_insert(attr.path().span());
+}
+
+/// Which column names a row.
+pub(super) fn key(data: &Data, columns: &[Declared], errors: &mut Errors) -> Option<usize> {
+    let ident = data.ident();
+    refuse_generics(
+        data,
+        "a projection with a table has no generic parameters: its rows have one shape",
+        errors,
+    );
+    let named = matches!(data, Data::Struct(item) if matches!(item.fields, Fields::Named(_)));
+    if !named {
+        errors.at(
+            ident.span(),
+            format_args!("`{ident}` can't be a row: its fields have no names"),
+            format_args!("write `struct {ident} {{ #[key] id: AccountId, … }}`"),
+        );
+        return None;
+    }
+    let mut keys = (0..)
+        .zip(columns)
+        .filter_map(|(at, column)| Some((at, column, column.key?)));
+    let Some((at, first, _)) = keys.next() else {
+        errors.at(
+            ident.span(),
+            format_args!("the table of `{ident}` has no key"),
+            "mark the field that names a row with `#[key]`: the id of the aggregate, or another field of the events",
+        );
+        return None;
+    };
+    for (_, second, mark) in keys {
+        errors.at(
+            mark,
+            format_args!(
+                "the table of `{ident}` has two keys, `{}` and `{}`",
+                first.ident, second.ident
+            ),
+            "keep one `#[key]`; for look-ups by the other, mark it with `#[index]`",
+        );
+    }
+    let generic = match data {
+        Data::Struct(item) => !item.generics.params.is_empty(),
+        Data::Enum(_) => true,
+    };
+    (!generic).then_some(at)
+}
+
+/// The columns, with names and marks that can be.
+pub(super) fn checked(declared: Vec<Declared>, errors: &mut Errors) -> Vec<Column> {
+    let mut columns: Vec<Column> = Vec::new();
+    for Declared {
+        ident,
+        ty,
+        key,
+        index,
+        json,
+    } in declared
+    {
+        let name = names::text(&ident);
+        if let Some(wrong) = names::column_mistake(&name) {
+            errors.at(ident.span(), wrong, "rename the field");
+        }
+        let small = name.to_lowercase();
+        if let Some(twin) = columns
+            .iter()
+            .find(|twin| twin.name.to_lowercase() == small)
+        {
+            errors.at(
+                ident.span(),
+                format_args!(
+                    "the columns `{}` and `{name}` differ in case only, which SQL doesn't see",
+                    twin.name
+                ),
+                "rename one of the fields",
+            );
+        }
+        if let (Some(_), Some(mark)) = (key, index) {
+            errors.at(mark, "the key has an index already", "remove `#[index]`");
+        }
+        if let (Some(_), Some(mark)) = (key.or(index), json) {
+            let what = if key.is_some() {
+                "a key"
+            } else {
+                "an indexed column"
+            };
+            errors.at(
+                mark,
+                format_args!("{what} can't be JSON: it is compared"),
+                "remove `#[json]`, and use a type that a column can hold",
+            );
+        }
+        columns.push(Column {
+            ty: ty.to_token_stream(),
+            indexed: index.is_some() && key.is_none(),
+            json: json.is_some() && key.or(index).is_none(),
+            ident,
+            name,
+        });
+    }
+    columns
+}
+
+/// A hash of all that decides what the rows are: columns, and what the functions do.
+pub(super) fn fingerprint(columns: &[Column], key: Option<usize>, functions: Fingerprint) -> u32 {
+    let mut fingerprint = functions;
+    for (at, column) in columns.iter().enumerate() {
+        let mark = match column {
+            _ if key == Some(at) => "key",
+            Column { indexed: true, .. } => "index",
+            Column { json: true, .. } => "json",
+            _ => "",
+        };
+        fingerprint.text(mark);
+        fingerprint.text(&column.name);
+        fingerprint.tokens(column.ty.clone());
+    }
+    fingerprint.finish()
+}

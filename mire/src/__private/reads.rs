@@ -1,0 +1,253 @@
+//! What a generated projection asks of the enums of events that it reads.
+
+use super::events::{EventSet, decode_known};
+use super::keys::StreamKey;
+use crate::subscription::PageEvent;
+use crate::upcast::{DecodeError, UnknownEventType};
+
+/// How an event is read: `None` when it is none of the enum's, `Some(Ok(None))` when it is ignored.
+pub type ReadEvent<R> = Option<Result<Option<R>, DecodeError>>;
+
+/// An enum of events that a projection reads, as one of several: `R` is an enum over all of them.
+pub struct Set<R> {
+    category: &'static str,
+    variants: &'static [&'static str],
+    known: fn() -> &'static [&'static str],
+    read: fn(&PageEvent<'_>) -> ReadEvent<R>,
+}
+
+impl<R> Set<R> {
+    /// The enum `E`, read by [`read`].
+    pub const fn of<E: EventSet>(read: fn(&PageEvent<'_>) -> ReadEvent<R>) -> Self {
+        Self {
+            category: E::CATEGORY,
+            variants: E::VARIANTS,
+            known: E::event_types,
+            read,
+        }
+    }
+
+    /// The category of the streams that hold its events.
+    pub const fn category(&self) -> &'static str {
+        self.category
+    }
+
+    /// Stops the compiler when a variant is neither handled nor ignored. `path` is the enum as the
+    /// projection names it.
+    ///
+    /// A name that is no variant's is left to rustc, which suggests a near one where it stands; what
+    /// is missing is not told then, since it is probably the one that was meant.
+    #[track_caller]
+    pub const fn all_handled(
+        &self,
+        projection: &str,
+        path: &str,
+        handled: &[&str],
+        ignored: &[&str],
+    ) {
+        if !all_in(handled, self.variants) || !all_in(ignored, self.variants) {
+            return;
+        }
+        let mut missing = Text::new();
+        let mut first = None;
+        let mut at = 0;
+        while at < self.variants.len() {
+            let variant = self.variants[at];
+            at += 1;
+            if is_in(variant, handled) || is_in(variant, ignored) {
+                continue;
+            }
+            match first {
+                None => first = Some(variant),
+                Some(_) => missing.push(", "),
+            }
+            missing.push(path);
+            missing.push("::");
+            missing.push(variant);
+        }
+        let Some(first) = first else { return };
+        let mut text = Text::new();
+        text.push("the projection `");
+        text.push(projection);
+        text.push("` neither handles nor ignores `");
+        text.push(missing.as_str());
+        text.push("`\nhelp: write a function with `#[on(");
+        text.push(path);
+        text.push("::");
+        text.push(first);
+        text.push(")]`, or put on the struct what needs none: `#[ignores(");
+        text.push(missing.as_str());
+        text.push(")]`");
+        panic!("{}", text.as_str());
+    }
+}
+
+/// Reads an event of the enum `E`. The variants of `ignored`, sorted by name, are not decoded.
+pub fn read<E: EventSet, R>(
+    event: &PageEvent<'_>,
+    ignored: &[&str],
+    wrap: fn(E) -> R,
+) -> ReadEvent<R> {
+    if event.category() != E::CATEGORY {
+        return None;
+    }
+    let stored = event.stored();
+    let at = E::EVENTS
+        .binary_search_by(|known| known.name.cmp(stored.event_type))
+        .ok()?;
+    let known = &E::EVENTS[at];
+    let variant = E::VARIANTS[known.variant as usize];
+    if ignored.binary_search(&variant).is_ok() {
+        return Some(Ok(None));
+    }
+    Some(decode_known(known, &stored).map(|event| Some(wrap(event))))
+}
+
+/// Reads an event of one of these enums; `None` when it is ignored.
+///
+/// # Errors
+///
+/// When none of them knows its stored name, or its payload can't be read.
+pub fn read_any<R>(event: &PageEvent<'_>, sets: &[Set<R>]) -> Result<Option<R>, DecodeError> {
+    for set in sets {
+        if let Some(read) = (set.read)(event) {
+            return read;
+        }
+    }
+    let known = sets
+        .iter()
+        .find(|set| set.category == event.category())
+        .map_or(&[][..], |set| (set.known)());
+    Err(Box::new(UnknownEventType {
+        event_type: event.event_type().to_owned(),
+        known,
+    }))
+}
+
+/// A parameter that takes an event's field of type `F` by value: one of the same type.
+///
+/// The parameter is `Self`, so that it is known from the function before the two are compared.
+#[diagnostic::on_unimplemented(
+    message = "the event's field is a `{F}`, and the parameter a `{Self}`",
+    label = "not the type of the event's field",
+    note = "write `{F}` here, or `&{F}` to borrow it"
+)]
+pub trait ParameterOf<F> {
+    /// The field as the parameter.
+    fn of_field(field: F) -> Self;
+}
+
+impl<T> ParameterOf<T> for T {
+    fn of_field(field: T) -> T {
+        field
+    }
+}
+
+/// A copy of an event's field, for a function that takes it by value.
+pub fn copy_of<P: ParameterOf<F>, F: Clone>(field: &F) -> P {
+    P::of_field(field.clone())
+}
+
+/// The key that the stream's id gives.
+pub fn stream_key<E: EventSet, K: StreamKey<E>>(event: &PageEvent<'_>) -> Result<K, DecodeError> {
+    let stream_id = event.stream_id();
+    let id = stream_id.split_once('-').map_or("", |(_, id)| id);
+    K::from_id(id)
+}
+
+/// Stops the compiler when two of these subscriptions have the same name.
+#[track_caller]
+pub const fn distinct_subscriptions(names: &[&str]) {
+    let mut at = 0;
+    while at < names.len() {
+        let (before, _) = names.split_at(at);
+        if is_in(names[at], before) {
+            let mut text = Text::new();
+            text.push("two projections have the subscription `");
+            text.push(names[at]);
+            text.push(
+                "`, so one would skip what the other has handled\nhelp: give each a name of its own \
+                 with `subscription = \"…\"`",
+            );
+            panic!("{}", text.as_str());
+        }
+        at += 1;
+    }
+}
+
+const fn all_in(names: &[&str], known: &[&str]) -> bool {
+    let mut at = 0;
+    while at < names.len() {
+        if !is_in(names[at], known) {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+const fn is_in(name: &str, names: &[&str]) -> bool {
+    let mut at = 0;
+    while at < names.len() {
+        if is_same(name, names[at]) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// `==` on text is not const.
+const fn is_same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+const TEXT_BYTES: usize = 8192;
+
+/// Text that is put together while compiling. What doesn't fit is left out.
+struct Text {
+    bytes: [u8; TEXT_BYTES],
+    len: usize,
+}
+
+impl Text {
+    const fn new() -> Self {
+        Self {
+            bytes: [0; TEXT_BYTES],
+            len: 0,
+        }
+    }
+
+    const fn push(&mut self, text: &str) {
+        let text = text.as_bytes();
+        if self.len + text.len() > TEXT_BYTES {
+            return;
+        }
+        let mut at = 0;
+        while at < text.len() {
+            self.bytes[self.len] = text[at];
+            self.len += 1;
+            at += 1;
+        }
+    }
+
+    const fn as_str(&self) -> &str {
+        let (text, _) = self.bytes.split_at(self.len);
+        match str::from_utf8(text) {
+            Ok(text) => text,
+            // Only whole texts were pushed.
+            Err(_) => "",
+        }
+    }
+}

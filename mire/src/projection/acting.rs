@@ -1,0 +1,154 @@
+//! Projections that act: from what `projection!` writes for them to handlers of pages.
+//!
+//! A plain one handles event by event before the checkpoint moves: at least once. A transactional
+//! one gets the connection of the checkpoint's transaction: exactly once for what it writes there.
+//! Each event's future is boxed, so that one which isn't `Send` is reported on the function that
+//! made it, and nowhere else.
+
+use std::future::Future;
+
+use futures_util::future::BoxFuture;
+
+use crate::__private::reads::{Set, read_any};
+use crate::backend::Backend;
+use crate::projection::{
+    Batch, Failure, PageHandler, ProjectionRunner, ProjectionRunnerBuilder,
+    TransactionalPageHandler,
+};
+use crate::store::EventStore;
+use crate::subscription::{EventInfo, PageEvent};
+
+/// A projection that acts, and the databases that it runs on. `projection!` writes this; a handler
+/// written by hand is added to a runner as what it is, and needs no such thing.
+#[diagnostic::on_unimplemented(
+    message = "the projection `{Self}` doesn't act on a store of `{DB}`",
+    label = "not a projection for this store",
+    note = "a transactional projection runs on the database of the connection that its functions take, as in `tx: &mut PgConnection`",
+    note = "a projection with a table is added with `subscribe_table::<…>()`"
+)]
+pub trait ActingProjection<DB: Backend>: Sized {
+    /// The name of its subscription.
+    const SUBSCRIPTION: &'static str;
+
+    /// Adds it to a runner under that name.
+    fn subscribe(self, builder: ProjectionRunnerBuilder<DB>) -> ProjectionRunnerBuilder<DB>;
+}
+
+/// Which events an acting projection reads.
+pub trait Reads {
+    /// A decoded event: an enum with a variant for each enum of events.
+    type Event: Send + Sync + 'static;
+
+    /// The enums of events.
+    const SETS: &'static [Set<Self::Event>];
+}
+
+/// What a function does for an event, under way.
+pub type Acting<'a> = BoxFuture<'a, anyhow::Result<()>>;
+
+/// A batch, under way.
+pub type Handling<'a> = BoxFuture<'a, Result<(), Failure>>;
+
+/// Acts on an event, at least once.
+pub trait Acts: Reads {
+    /// Calls the function of the event.
+    fn act<'a>(&'a self, event: &'a Self::Event, info: &'a EventInfo) -> Acting<'a>;
+}
+
+/// Acts on an event through the connection of the checkpoint's transaction.
+pub trait ActsIn<DB: Backend>: Reads {
+    /// Calls the function of the event.
+    fn act<'a>(
+        &'a self,
+        event: &'a Self::Event,
+        info: &'a EventInfo,
+        connection: &'a mut DB::Connection,
+    ) -> Acting<'a>;
+}
+
+/// What a function of an acting projection may return.
+#[diagnostic::on_unimplemented(
+    message = "a function that acts on an event can't return `{Self}`",
+    label = "neither `()` nor a `Result<(), …>`",
+    note = "return `anyhow::Result<()>`: an error has the event delivered again"
+)]
+pub trait Outcome {
+    /// As a result.
+    fn into_result(self) -> anyhow::Result<()>;
+}
+
+impl Outcome for () {
+    fn into_result(self) -> anyhow::Result<()> {
+        Ok(self)
+    }
+}
+
+impl<E: Into<anyhow::Error>> Outcome for Result<(), E> {
+    fn into_result(self) -> anyhow::Result<()> {
+        self.map_err(Into::into)
+    }
+}
+
+/// What a function does for an event.
+pub fn handled<'a, O: Outcome>(future: impl Future<Output = O> + Send + 'a) -> Acting<'a> {
+    Box::pin(async move { future.await.into_result() })
+}
+
+/// Nothing, for an event that is ignored.
+pub fn nothing<'a>() -> Acting<'a> {
+    Box::pin(std::future::ready(Ok(())))
+}
+
+/// The categories of a projection, each once.
+pub fn categories<P: Reads>() -> Vec<String> {
+    let categories = P::SETS.iter().map(|set| set.category().to_owned());
+    let mut categories: Vec<String> = categories.collect();
+    categories.sort();
+    categories.dedup();
+    categories
+}
+
+/// A runner of one projection.
+pub fn runner<DB: Backend, P: ActingProjection<DB>>(
+    store: &EventStore<DB>,
+    projection: P,
+) -> ProjectionRunnerBuilder<DB> {
+    ProjectionRunner::builder(store.clone()).subscribe_projection(projection)
+}
+
+/// Hands the events of a batch to a projection, one by one.
+pub fn act<'a, P: Acts + PageHandler>(projection: &'a P, batch: &'a Batch) -> Handling<'a> {
+    Box::pin(async move {
+        while let Some(event) = batch.next() {
+            if let Some((event, info)) = decode::<P>(batch, &event)? {
+                projection.act(&event, &info).await?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// [`act`], in the transaction of `connection`.
+pub fn act_in<'a, DB: Backend, P: ActsIn<DB> + TransactionalPageHandler<DB>>(
+    projection: &'a P,
+    batch: &'a Batch,
+    connection: &'a mut DB::Connection,
+) -> Handling<'a> {
+    Box::pin(async move {
+        while let Some(event) = batch.next() {
+            if let Some((event, info)) = decode::<P>(batch, &event)? {
+                projection.act(&event, &info, &mut *connection).await?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn decode<P: Reads>(
+    batch: &Batch,
+    event: &PageEvent<'_>,
+) -> Result<Option<(P::Event, EventInfo)>, Failure> {
+    let decoded = read_any(event, P::SETS)
+        .map_err(|source| Failure::at(event, event.undecodable(source)).permanent())?;
+    Ok(decoded.zip(EventInfo::new(batch.page(), event.index())))
+}
