@@ -141,7 +141,7 @@ fn outline_table(text: &mut String, table: &Table) {
         };
         line(
             text,
-            format_args!("    {}: {}{mark}", column.name, plain(&column.ty)),
+            format_args!("    {}: {}{mark}", column.name(), plain(&column.ty)),
         );
     }
 }

@@ -1,19 +1,16 @@
 //! What generated code names. Not part of the public interface: it may change in any release.
 
-mod events;
 mod keys;
-mod payload;
-pub(crate) mod reads;
 
-pub use events::{EventDef, EventSet, decode_event, decode_struct, encode_event};
-pub use keys::StreamKey;
-pub use reads::{ParameterOf, Set, copy_of, distinct_subscriptions, read, stream_key};
+pub use keys::{StreamKey, stream_key};
 pub use {serde, serde_json, sqlx, uuid};
 
+pub use crate::event::set::{EventDef, EventSet, decode_event, decode_struct, encode_event};
 pub use crate::projection::acting::{
     Acting, Acts, ActsIn, Handling, Outcome, Reads, act, act_in, categories, handled, nothing,
     runner,
 };
+pub use crate::projection::reads::{ParameterOf, Set, copy_of, distinct_subscriptions, read};
 pub use crate::upcast::Upcast;
 
 use crate::aggregate::{Aggregate, AggregateRoot};

@@ -1,5 +1,8 @@
 //! Events: what a domain records, and what the log hands back.
 
+mod payload;
+pub(crate) mod set;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;

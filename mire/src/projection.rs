@@ -29,6 +29,7 @@ mod batch;
 mod handler;
 mod leader;
 mod parking;
+pub(crate) mod reads;
 mod runner;
 mod settings;
 

@@ -116,13 +116,18 @@ pub(crate) struct Table {
     pub(crate) key: Option<usize>,
 }
 
-/// A column, and the field that holds it.
+/// A column: it is named as its field.
 pub(crate) struct Column {
     pub(crate) ident: Ident,
-    pub(crate) name: String,
     pub(crate) ty: TokenStream,
     pub(crate) indexed: bool,
     pub(crate) json: bool,
+}
+
+impl Column {
+    pub(crate) fn name(&self) -> String {
+        crate::names::text(&self.ident)
+    }
 }
 
 /// A projection that acts.

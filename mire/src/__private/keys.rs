@@ -1,6 +1,7 @@
 //! Which row of a table a stream belongs to.
 
 use crate::event::EventData;
+use crate::subscription::PageEvent;
 use crate::upcast::DecodeError;
 
 /// A key that the id in a stream's name gives, for streams that hold events of type `E`.
@@ -18,4 +19,11 @@ impl<E: EventData> StreamKey<E> for String {
     fn from_id(id: &str) -> Result<Self, DecodeError> {
         Ok(id.to_owned())
     }
+}
+
+/// The key that the stream's id gives.
+pub fn stream_key<E: EventData, K: StreamKey<E>>(event: &PageEvent<'_>) -> Result<K, DecodeError> {
+    let stream_id = event.stream_id();
+    let id = stream_id.split_once('-').map_or("", |(_, id)| id);
+    K::from_id(id)
 }

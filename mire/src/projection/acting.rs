@@ -9,8 +9,8 @@ use std::future::Future;
 
 use futures_util::future::BoxFuture;
 
-use crate::__private::reads::{Set, read_any};
 use crate::backend::Backend;
+use crate::projection::reads::{Set, read_any};
 use crate::projection::{
     Batch, Failure, PageHandler, ProjectionRunner, ProjectionRunnerBuilder,
     TransactionalPageHandler,

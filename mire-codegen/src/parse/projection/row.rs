@@ -139,13 +139,13 @@ pub(super) fn checked(declared: Vec<Declared>, errors: &mut Errors) -> Vec<Colum
         let small = name.to_lowercase();
         if let Some(twin) = columns
             .iter()
-            .find(|twin| twin.name.to_lowercase() == small)
+            .find(|twin| twin.name().to_lowercase() == small)
         {
             errors.at(
                 ident.span(),
                 format_args!(
                     "the columns `{}` and `{name}` differ in case only, which SQL doesn't see",
-                    twin.name
+                    twin.name()
                 ),
                 "rename one of the fields",
             );
@@ -170,7 +170,6 @@ pub(super) fn checked(declared: Vec<Declared>, errors: &mut Errors) -> Vec<Colum
             indexed: index.is_some() && key.is_none(),
             json: json.is_some() && key.or(index).is_none(),
             ident,
-            name,
         });
     }
     columns
@@ -187,7 +186,7 @@ pub(super) fn fingerprint(columns: &[Column], key: Option<usize>, functions: Fin
             _ => "",
         };
         fingerprint.text(mark);
-        fingerprint.text(&column.name);
+        fingerprint.text(&column.name());
         fingerprint.tokens(column.ty.clone());
     }
     fingerprint.finish()

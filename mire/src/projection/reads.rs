@@ -1,7 +1,7 @@
-//! What a generated projection asks of the enums of events that it reads.
+//! Which events a projection that `projection!` wrote reads, and what is asked of their enums, here
+//! and while compiling.
 
-use super::events::{EventSet, decode_known};
-use super::keys::StreamKey;
+use crate::event::set::{EventSet, decode_known};
 use crate::subscription::PageEvent;
 use crate::upcast::{DecodeError, UnknownEventType};
 
@@ -146,13 +146,6 @@ impl<T> ParameterOf<T> for T {
 /// A copy of an event's field, for a function that takes it by value.
 pub fn copy_of<P: ParameterOf<F>, F: Clone>(field: &F) -> P {
     P::of_field(field.clone())
-}
-
-/// The key that the stream's id gives.
-pub fn stream_key<E: EventSet, K: StreamKey<E>>(event: &PageEvent<'_>) -> Result<K, DecodeError> {
-    let stream_id = event.stream_id();
-    let id = stream_id.split_once('-').map_or("", |(_, id)| id);
-    K::from_id(id)
 }
 
 /// Stops the compiler when two of these subscriptions have the same name.

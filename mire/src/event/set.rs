@@ -54,7 +54,7 @@ pub fn decode_event<E: EventSet>(stored: &StoredEvent<'_>) -> Result<E, DecodeEr
 }
 
 /// Reads an event of which it is known which one it is.
-pub(super) fn decode_known<E: EventSet>(
+pub(crate) fn decode_known<E: EventSet>(
     event: &EventDef,
     stored: &StoredEvent<'_>,
 ) -> Result<E, DecodeError> {
