@@ -27,7 +27,8 @@ const CHILD_LIFETIME: Duration = Duration::from_secs(90);
 /// `fast` has a ttl of 2 s and a recheck of 200 ms; the rest is for a loaded machine.
 const TAKE_OVER: Duration = Duration::from_millis(2200 + 1500);
 
-/// A handler at this amount stays in its transaction for a while, with nothing under way.
+/// A handler at this amount stays in its transaction for a while, with the checkpoint locked and
+/// nothing under way.
 const IDLE_IN_TRANSACTION: i64 = 1_000_013;
 /// And at this one, with a statement under way that outlasts the lease.
 const BUSY_IN_TRANSACTION: i64 = 1_000_014;
@@ -46,6 +47,11 @@ impl TransactionalEventHandler for Slow {
     ) -> anyhow::Result<()> {
         Postgres::note(conn, &event, &self.worker).await?;
         if event.event == deposited(IDLE_IN_TRANSACTION) {
+            // As if it were stopped between the checkpoint's statement and the commit: its successor
+            // can't have the row before the server ends this transaction.
+            sqlx::query("SELECT position FROM mire_checkpoints FOR UPDATE")
+                .execute(conn)
+                .await?;
             say("inside");
             tokio::time::sleep(Duration::from_secs(1)).await;
         } else if event.event == deposited(BUSY_IN_TRANSACTION) {

@@ -18,7 +18,6 @@ use mire::{
     Subscription, TransactionalEventHandler,
 };
 use mire_testkit::{ClusterOptions, PrivateCluster, StopMode, TestDatabase};
-use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgConnection, PgPool};
 
 async fn set_up() -> (EventStore, TestDatabase) {
@@ -223,18 +222,7 @@ impl Load {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_crashes_under_load_is_waited_for() {
-    let cluster = PrivateCluster::start(ClusterOptions::new()).unwrap();
-    let pool = PgPoolOptions::new()
-        .max_connections(10)
-        .connect(&cluster.url())
-        .await
-        .unwrap();
-    let store = EventStore::new(pool);
-    store.migrate().await.unwrap();
-    sqlx::raw_sql(CREATE_SEEN)
-        .execute(store.pool())
-        .await
-        .unwrap();
+    let (cluster, store) = private().await;
     let load = Load::start(&store, 4);
     let a = start(fast(&store, "a").subscribe_transactional("s", Writer::new()));
     let b = start(fast(&store, "b").subscribe_transactional("s", Writer::new()));
@@ -262,4 +250,87 @@ async fn a_server_that_crashes_under_load_is_waited_for() {
     assert!(!a.1.is_finished() && !b.1.is_finished());
     stop(a).await;
     stop(b).await;
+}
+
+/// A server of the test's own, and a store on it.
+async fn private() -> (PrivateCluster, EventStore) {
+    let cluster = PrivateCluster::start(ClusterOptions::new()).unwrap();
+    let pool = PgPool::connect(&cluster.url()).await.unwrap();
+    let store = EventStore::new(pool);
+    store.migrate().await.unwrap();
+    sqlx::raw_sql(CREATE_SEEN)
+        .execute(store.pool())
+        .await
+        .unwrap();
+    (cluster, store)
+}
+
+fn signal(signal: &str, process: i32) {
+    let status = std::process::Command::new("kill")
+        .args([signal, &process.to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_answers_no_more_is_given_up() {
+    let (_cluster, store) = private().await;
+    let running = start(fast(&store, "a").subscribe_transactional("s", Writer::new()));
+    until("a leads", || async { leader(&store, "s").await.is_some() }).await;
+    append(&store, "account-1", [1]).await;
+    caught_up(&store).await;
+    // What a dead network looks like: no error, and no answer.
+    let stopped: Vec<i32> = sqlx::query_scalar(
+        "SELECT pid FROM pg_stat_activity
+          WHERE application_name LIKE '%mire heartbeat%' OR application_name LIKE '%mire notifier%'
+             OR application_name LIKE '%mire lease%'",
+    )
+    .fetch_all(store.pool())
+    .await
+    .unwrap();
+    assert!(stopped.len() >= 2, "{stopped:?}");
+    for process in &stopped {
+        signal("-STOP", *process);
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(leader(&store, "s").await, Some(("a".into(), 1)));
+    append(&store, "account-1", [2]).await;
+    caught_up(&store).await;
+    assert_eq!(seen_of(&store, "account-1").await, [1, 2]);
+    stop(running).await;
+    for process in &stopped {
+        signal("-CONT", *process);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_that_was_away_looks_for_what_it_missed() {
+    let (cluster, store) = private().await;
+    let far = EventStore::new(PgPool::connect(&cluster.url()).await.unwrap());
+    // No poll comes to the rescue, and the lease outlasts it all.
+    let patient = fast(&far, "a")
+        .poll_interval(Duration::from_secs(120))
+        .lease_ttl(Duration::from_secs(120));
+    let running = start(patient.subscribe_transactional("s", Writer::new()));
+    until("a leads", || async { leader(&store, "s").await.is_some() }).await;
+    append(&store, "account-1", [1]).await;
+    caught_up(&store).await;
+
+    tokio::task::block_in_place(|| cluster.stop(StopMode::Fast)).unwrap();
+    // Long enough for it to pause between its attempts.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::task::block_in_place(|| cluster.start_again()).unwrap();
+    let event = [Event::new(deposited(2))];
+    until("an append", || async {
+        store
+            .append("account-1", "account", ExpectedVersion::Exact(1), &event)
+            .await
+            .is_ok()
+    })
+    .await;
+    until("the event", || async {
+        seen_of(&store, "account-1").await == [1, 2]
+    })
+    .await;
+    stop(running).await;
 }

@@ -99,7 +99,10 @@ on_backend! {
         /// Whose events.
         type Aggregate: Aggregate;
 
-        /// Handles one event. The transaction is the runner's; it must not be ended here.
+        /// Handles one event. The transaction is the runner's; it must not be ended here. A
+        /// transaction in which nothing happens for longer than the lease's ttl is ended by
+        /// PostgreSQL, so that a host that vanished holds nobody up, and the event counts as
+        /// failed: do slow work that is not SQL in a plain handler.
         ///
         /// # Cancel safety
         ///

@@ -377,8 +377,12 @@ impl<DB: Backend> Leader<'_, DB> {
             && let Err(mut failure) = self.call(&batch, tx.as_mut()).await
         {
             if let Some(tx) = tx.take() {
-                // A connection that is gone is the database's failure, not the event's.
+                // A connection that is gone is the database's failure, not the event's, unless it
+                // was the handler that left it.
                 match timeout(PAUSE_MAX, tx.rollback()).await {
+                    Ok(Err(_)) if was_left_idle(failure.source.as_ref()) => {
+                        failure = self.left_idle()
+                    }
                     Ok(rolled_back) => rolled_back?,
                     Err(_) => tracing::warn!("a handler's transaction is slow to roll back"),
                 }
@@ -401,11 +405,23 @@ impl<DB: Backend> Leader<'_, DB> {
         }
         let before = |index: &usize| *index < done;
         let behind = behind.into_iter().filter(before).collect();
-        if self.settle(page, tx, behind, done).await? {
-            Ok((done, failed))
-        } else {
-            Ok((start, None))
+        match self.settle(page, tx, behind, done).await {
+            Ok(true) => Ok((done, failed)),
+            Ok(false) => Ok((start, None)),
+            Err(End::Database(error)) if was_left_idle(&error) => {
+                Ok((start, Some(self.left_idle())))
+            }
+            Err(end) => Err(end),
         }
+    }
+
+    fn left_idle(&self) -> Failure {
+        let ttl = self.member.settings.lease_ttl;
+        anyhow::anyhow!(
+            "the handler left its transaction idle for longer than `lease_ttl`, {ttl:?}, and the \
+             server ended it: wait outside of the transaction, or raise `lease_ttl`"
+        )
+        .into()
     }
 
     /// Moves on to before the place `done`. Events of parked streams are parked with this, those
@@ -593,6 +609,15 @@ impl<DB: Backend> Leader<'_, DB> {
         }
         Ok(())
     }
+}
+
+/// Whether the server ended a transaction because nothing came from its client for too long.
+fn was_left_idle(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        let error = error.downcast_ref::<sqlx::Error>();
+        let code = error.and_then(|error| error.as_database_error()?.code());
+        code.is_some_and(|code| code == "25P03")
+    })
 }
 
 fn position(page: &EventPage, index: usize) -> i64 {
