@@ -64,6 +64,14 @@ pub async fn with_seen<DB: TestBackend>() -> (EventStore<DB>, Box<dyn std::any::
     (store, database)
 }
 
+/// The same database as another process would open it: a pool and a store of its own, which share
+/// nothing else with the first.
+pub fn elsewhere<DB: Backend>(store: &EventStore<DB>, connections: u32) -> EventStore<DB> {
+    let options = store.pool().connect_options().as_ref().clone();
+    let pool = sqlx::pool::PoolOptions::new().max_connections(connections);
+    EventStore::new(pool.connect_lazy_with(options))
+}
+
 /// Stream and version of what took effect, in the order of the log.
 pub async fn seen<DB: TestBackend>(store: &EventStore<DB>) -> Vec<(String, i64)> {
     DB::seen(store).await
@@ -90,6 +98,13 @@ pub struct Writer {
 impl Writer {
     pub fn new() -> Self {
         Self::with(|_| None)
+    }
+
+    pub fn named(worker: &str) -> Self {
+        Self {
+            worker: worker.to_owned(),
+            ..Self::new()
+        }
     }
 
     /// `fail`, `panic` or `hang` at an amount; anything else is only counted.
