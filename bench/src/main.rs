@@ -72,7 +72,9 @@ fn chosen(options: &Options) -> anyhow::Result<Vec<Box<dyn Workload>>> {
                 return options.all || options.list || !workload.is_long();
             }
             filters.iter().any(|filter| {
-                workload.number() == filter || workload.name().contains(filter.as_str())
+                let is_number = filter.starts_with(|first: char| first.is_ascii_digit());
+                workload.number() == filter
+                    || (!is_number && workload.name().contains(filter.as_str()))
             })
         })
         .collect();

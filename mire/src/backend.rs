@@ -14,10 +14,12 @@ use sqlx::{Database, Pool, Transaction};
 
 use crate::error::EventStoreError;
 use crate::stream::{ExpectedVersion, ReadDirection, StreamName};
+use recent::{Recent, Taken};
 
 pub(crate) mod coordination;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+pub(crate) mod recent;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 pub(crate) mod table;
@@ -57,6 +59,8 @@ pub struct Db<DB: EventLog> {
     pub pool: Pool<DB>,
     /// The backend's own, shared by all clones of a store.
     pub shared: Arc<DB::Shared>,
+    /// Connections of the pool that were in use a moment ago.
+    recent: Arc<Recent<DB>>,
     /// How long a write waits for a lock that someone else holds, unless it says otherwise.
     pub lock_timeout: Duration,
 }
@@ -69,6 +73,7 @@ impl<DB: EventLog> Clone for Db<DB> {
         Self {
             pool: self.pool.clone(),
             shared: Arc::clone(&self.shared),
+            recent: Arc::clone(&self.recent),
             lock_timeout: self.lock_timeout,
         }
     }
@@ -85,12 +90,38 @@ impl<DB: EventLog> fmt::Debug for Db<DB> {
 impl<DB: EventLog> Db<DB> {
     /// Wraps a pool.
     pub fn new(pool: Pool<DB>) -> Self {
-        let shared = Arc::new(DB::shared(&pool));
+        let shared = DB::shared(&pool);
+        Self::with_shared(pool, shared)
+    }
+
+    /// Wraps a pool that the backend has already looked at.
+    pub fn with_shared(pool: Pool<DB>, shared: DB::Shared) -> Self {
         Self {
+            recent: Recent::new(&pool, DB::KEEPS_RECENT),
             pool,
-            shared,
+            shared: Arc::new(shared),
             lock_timeout: DEFAULT_LOCK_TIMEOUT,
         }
+    }
+
+    /// The same database through another pool.
+    pub fn through(&self, pool: Pool<DB>) -> Self {
+        Self {
+            recent: Recent::new(&pool, DB::KEEPS_RECENT),
+            pool,
+            ..self.clone()
+        }
+    }
+
+    /// A connection for statements that may follow closely on others, without the tests that a
+    /// pool puts before and after each use.
+    pub async fn take(&self) -> Result<Taken<DB>> {
+        self.recent.take(&self.pool).await
+    }
+
+    /// Keeps such a connection for the next one, after its last statement has succeeded.
+    pub fn keep(&self, taken: Taken<DB>) {
+        self.recent.keep(&self.pool, taken);
     }
 }
 
@@ -354,6 +385,10 @@ pub trait EventLog: Database {
     /// How many reads of stream tails one process keeps under way before further ones travel
     /// together.
     const READERS: usize;
+
+    /// Whether it saves something to keep connections that were in use a moment ago: whether
+    /// testing one is a round trip.
+    const KEEPS_RECENT: bool;
 
     /// What a store keeps beside its pool.
     type Shared: Send + Sync + 'static;

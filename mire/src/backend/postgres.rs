@@ -24,6 +24,7 @@ impl Backend for Postgres {}
 impl EventLog for Postgres {
     const WRITERS: usize = 2;
     const READERS: usize = 2;
+    const KEEPS_RECENT: bool = true;
 
     type Shared = ();
 

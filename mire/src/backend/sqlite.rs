@@ -78,6 +78,7 @@ impl Backend for Sqlite {}
 impl EventLog for Sqlite {
     const WRITERS: usize = 1;
     const READERS: usize = 2;
+    const KEEPS_RECENT: bool = false;
 
     type Shared = Shared;
 

@@ -13,7 +13,14 @@
 //!
 //! A stream is in at most one batch at a time, and in the order of arrival: an append whose stream
 //! is under way stays in the queue, as do those behind it on the same stream. Appends to one stream
-//! that expect nothing are merged into one.
+//! that expect nothing are merged into one. Of those that expect the same version only the first
+//! can be written, so the others travel as its *rivals*: when it is written, or conflicts itself,
+//! they have conflicted with the version that it found or made.
+//!
+//! # Waking readers
+//!
+//! Readers are woken by the flusher as soon as the commit is answered, not by the callers: one of
+//! those may be gone by then.
 //!
 //! # What happens when a party stops
 //!
@@ -32,11 +39,13 @@
 //! - The runtime shuts down under a flusher: the channels close, the callers get `Interrupted`, and
 //!   the flusher's place is free again.
 //!
-//! # Bounds
+//! # Bounds, and who waits for whom
 //!
-//! The bytes in the queue are counted by a fair semaphore: when it is full, callers wait for room,
-//! in order. A batch has a bound of its own, so a huge save travels alone, and small ones travel
-//! beside it on the other flusher.
+//! The bytes in the queue are counted by fair semaphores: when one is full, callers wait for room,
+//! in order. A batch has a bound of its own; a save that is larger than a batch is *huge* and
+//! travels alone. Huge saves have three quarters of the queue's room to themselves, and all
+//! flushers but one: a small save never waits for a huge one, but for one on its own stream. Where
+//! there is only one flusher, it takes huge saves and small ones by turns.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::ErrorKind;
@@ -63,7 +72,13 @@ const UNIT: usize = 256;
 
 pub(super) struct GroupCommit<DB: Backend> {
     shared: Arc<Shared<DB>>,
-    room: Arc<Semaphore>,
+    small: Room,
+    huge: Room,
+}
+
+/// Room in the queue, counted in units.
+struct Room {
+    free: Arc<Semaphore>,
     units: u32,
 }
 
@@ -80,6 +95,10 @@ struct Queue {
     /// Streams that a flusher is writing to.
     under_way: HashSet<String>,
     flushers: usize,
+    /// How many of them write a huge save.
+    huge_under_way: usize,
+    /// Whether the last batch was a huge save.
+    huge_was_last: bool,
 }
 
 struct Entry {
@@ -96,17 +115,44 @@ struct Caller {
     _room: OwnedSemaphorePermit,
 }
 
-/// Appends to one stream that are written as one; more than one only if none expects anything.
+/// Who waits for an append to one stream.
 struct Group {
-    append: NewAppend,
     /// When the first of them arrived.
     since: Instant,
+    /// Their appends are written as one; more than one only if none expects anything.
     callers: Vec<Caller>,
+    /// They expect the version that the append expects, which it will have used up.
+    rivals: Vec<Caller>,
+}
+
+/// What travels in one statement: an append a stream, and who waits for each.
+#[derive(Default)]
+struct Batch {
+    appends: Vec<NewAppend>,
+    groups: Vec<Group>,
+    bytes: usize,
+}
+
+impl Room {
+    fn new(bytes: usize) -> Self {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX >> 4);
+        Self {
+            free: Arc::new(Semaphore::new(units as usize)),
+            units,
+        }
+    }
+
+    /// Waits for room. What is larger than all of it waits until all of it is free.
+    async fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).map_or(self.units, |n| n.min(self.units));
+        let room = Arc::clone(&self.free).acquire_many_owned(units).await;
+        room.map_err(|_| EventStoreError::Interrupted)
+    }
 }
 
 impl<DB: Backend> GroupCommit<DB> {
     pub(super) fn new(db: Db<DB>, wake: Arc<Wake<DB>>, options: &StoreOptions) -> Self {
-        let units = u32::try_from(options.queue_bytes.div_ceil(UNIT)).unwrap_or(u32::MAX >> 4);
+        let small = options.queue_bytes / 4;
         Self {
             shared: Arc::new(Shared {
                 db,
@@ -114,20 +160,19 @@ impl<DB: Backend> GroupCommit<DB> {
                 lock_timeout: options.lock_timeout,
                 queue: Mutex::default(),
             }),
-            room: Arc::new(Semaphore::new(units as usize)),
-            units,
+            small: Room::new(small.max(1)),
+            huge: Room::new((options.queue_bytes - small).max(1)),
         }
     }
 
     /// Writes, together with whatever else is waiting.
     pub(super) async fn submit(&self, append: NewAppend) -> Result<AppendOutcome> {
         let bytes = size(&append);
-        // One that is larger than the whole queue waits until the queue is empty.
-        let units = u32::try_from(bytes.div_ceil(UNIT)).map_or(self.units, |n| n.min(self.units));
-        let room = Arc::clone(&self.room)
-            .acquire_many_owned(units)
-            .await
-            .map_err(|_| EventStoreError::Interrupted)?;
+        let room = if bytes > MAX_BATCH_BYTES {
+            self.huge.take(bytes).await?
+        } else {
+            self.small.take(bytes).await?
+        };
 
         let (answer, answered) = oneshot::channel();
         let start = {
@@ -180,10 +225,11 @@ impl<DB: Backend> Drop for Place<DB> {
     }
 }
 
-/// Streams that are being written to; free again when this is dropped.
+/// The streams of a batch; free again when it is dropped.
 struct UnderWay<DB: Backend> {
     shared: Arc<Shared<DB>>,
     streams: Vec<String>,
+    huge: bool,
 }
 
 impl<DB: Backend> UnderWay<DB> {
@@ -193,6 +239,7 @@ impl<DB: Backend> UnderWay<DB> {
         Self {
             shared: Arc::clone(&self.shared),
             streams: vec![stream.to_owned()],
+            huge: false,
         }
     }
 }
@@ -203,6 +250,7 @@ impl<DB: Backend> Drop for UnderWay<DB> {
         for stream in &self.streams {
             queue.under_way.remove(stream);
         }
+        queue.huge_under_way -= usize::from(self.huge);
     }
 }
 
@@ -217,28 +265,27 @@ fn start_flusher<DB: Backend>(shared: &Arc<Shared<DB>>) {
 async fn flush<DB: Backend>(mut place: Place<DB>) {
     let shared = Arc::clone(&place.shared);
     loop {
-        let (groups, streams) = {
+        let (batch, mut under_way) = {
             let mut queue = shared.queue();
-            let groups = queue.next_batch();
-            if groups.is_empty() {
+            let batch = queue.next_batch(DB::WRITERS);
+            if batch.appends.is_empty() {
                 // Under the same lock as the look at the queue, so that nobody who queues up now
                 // relies on this flusher.
                 queue.flushers -= 1;
                 place.taken = false;
                 return;
             }
-            let streams: Vec<String> = groups
-                .iter()
-                .map(|group| group.append.stream.as_str().to_owned())
-                .collect();
-            queue.under_way.extend(streams.iter().cloned());
-            (groups, streams)
+            let under_way = UnderWay {
+                shared: Arc::clone(&shared),
+                streams: batch.streams(),
+                huge: is_huge(batch.bytes),
+            };
+            queue.under_way.extend(under_way.streams.iter().cloned());
+            queue.huge_under_way += usize::from(under_way.huge);
+            queue.huge_was_last = under_way.huge;
+            (batch, under_way)
         };
-        let mut under_way = UnderWay {
-            shared: Arc::clone(&shared),
-            streams,
-        };
-        for held in write(&shared, groups).await {
+        for held in write(&shared, batch).await {
             let stream = under_way.part(held.append.stream.as_str());
             tokio::spawn(write_waiting(held, stream));
         }
@@ -254,125 +301,206 @@ impl Queue {
         start
     }
 
-    /// Takes what can be written now: streams in order of arrival, none that is under way.
-    fn next_batch(&mut self) -> Vec<Group> {
-        let mut groups: Vec<Group> = Vec::new();
-        let mut by_stream: HashMap<String, Option<usize>> = HashMap::new();
-        let mut bytes = 0;
+    /// Takes what can be written now.
+    fn next_batch(&mut self, writers: usize) -> Batch {
+        let batch = self.take_batch(self.may_be_huge(writers));
+        if batch.appends.is_empty() && self.huge_under_way == 0 {
+            // The small ones have to wait for their streams.
+            return self.take_batch(true);
+        }
+        batch
+    }
+
+    /// Takes streams in order of arrival, none that is under way.
+    fn take_batch(&mut self, may_be_huge: bool) -> Batch {
+        let mut batch = Batch::default();
+        // Where a stream is in the batch; nowhere when something of it has to wait.
+        let mut places: HashMap<String, Option<usize>> = HashMap::new();
         let mut left = VecDeque::with_capacity(self.waiting.len());
         let mut waiting = std::mem::take(&mut self.waiting).into_iter();
         for entry in waiting.by_ref() {
             let stream = entry.append.stream.as_str();
-            let fits = groups.is_empty() || bytes + entry.bytes <= MAX_BATCH_BYTES;
-            let place = by_stream.get(stream).copied();
-            match place {
+            let fits = if is_huge(entry.bytes) {
+                may_be_huge && batch.appends.is_empty()
+            } else {
+                batch.bytes + entry.bytes <= MAX_BATCH_BYTES
+            };
+            match places.get(stream).copied() {
                 None if fits && !self.under_way.contains(stream) => {
-                    by_stream.insert(stream.to_owned(), Some(groups.len()));
-                    bytes += entry.bytes;
-                    groups.push(Group::of(entry));
+                    places.insert(stream.to_owned(), Some(batch.appends.len()));
+                    batch.add(entry);
                 }
-                Some(Some(index)) if fits && groups[index].takes(&entry.append) => {
-                    bytes += entry.bytes;
-                    groups[index].add(entry);
+                Some(Some(place)) if batch.has_rival(place, &entry) => {
+                    batch.groups[place].rivals.push(entry.caller);
+                }
+                Some(Some(place)) if fits && batch.can_merge(place, &entry) => {
+                    batch.merge(place, entry);
                 }
                 _ => {
                     // What comes later on this stream stays behind it.
-                    by_stream.insert(stream.to_owned(), None);
+                    places.insert(stream.to_owned(), None);
                     left.push_back(entry);
                 }
             }
-            if groups.len() == MAX_BATCH_STREAMS || bytes >= MAX_BATCH_BYTES {
+            if batch.appends.len() == MAX_BATCH_STREAMS || batch.bytes >= MAX_BATCH_BYTES {
                 break;
             }
         }
         left.extend(waiting);
         self.waiting = left;
-        groups
+        batch
+    }
+
+    /// Whether the next batch may be a huge save.
+    fn may_be_huge(&self, writers: usize) -> bool {
+        if writers > 1 {
+            return self.huge_under_way + 1 < writers;
+        }
+        let only_huge = || self.waiting.iter().all(|entry| is_huge(entry.bytes));
+        !self.huge_was_last || only_huge()
     }
 }
 
-impl Group {
-    fn of(entry: Entry) -> Self {
-        Self {
-            append: entry.append,
-            since: entry.since,
-            callers: vec![entry.caller],
-        }
+fn is_huge(bytes: usize) -> bool {
+    bytes > MAX_BATCH_BYTES
+}
+
+impl Batch {
+    fn streams(&self) -> Vec<String> {
+        let streams = self.appends.iter().map(|append| append.stream.as_str());
+        streams.map(str::to_owned).collect()
     }
 
-    fn takes(&self, other: &NewAppend) -> bool {
-        [&self.append, other].iter().all(|append| {
+    fn add(&mut self, entry: Entry) {
+        self.bytes += entry.bytes;
+        self.appends.push(entry.append);
+        self.groups.push(Group {
+            since: entry.since,
+            callers: vec![entry.caller],
+            rivals: Vec::new(),
+        });
+    }
+
+    /// Whether an append can be written as one with that at a place of the batch.
+    fn can_merge(&self, place: usize, entry: &Entry) -> bool {
+        [&self.appends[place], &entry.append].iter().all(|append| {
             append.expected == ExpectedVersion::Any && append.idempotency_key.is_none()
         })
     }
 
-    fn add(&mut self, mut entry: Entry) {
-        self.append.events.append(&mut entry.append.events);
-        self.callers.push(entry.caller);
+    fn merge(&mut self, place: usize, mut entry: Entry) {
+        self.bytes += entry.bytes;
+        let events = &mut self.appends[place].events;
+        events.append(&mut entry.append.events);
+        self.groups[place].callers.push(entry.caller);
     }
 
-    /// Answers the callers, unless somebody else holds the stream.
-    fn answer_unless_held(self, outcome: Result<AppendOutcome>) -> Option<Self> {
-        let held = match &outcome {
-            Ok(outcome) => *outcome == AppendOutcome::Busy,
-            Err(error) => rolled_back(error) && error.db_kind() == Some(DbErrorKind::LockTimeout),
+    /// Whether an append has to conflict once that at a place of the batch is written, or conflicts
+    /// like it when that is not.
+    fn has_rival(&self, place: usize, entry: &Entry) -> bool {
+        let version = |append: &NewAppend| match append.expected {
+            _ if append.idempotency_key.is_some() => None,
+            ExpectedVersion::Any => None,
+            ExpectedVersion::NoStream => Some(0),
+            ExpectedVersion::Exact(version) => Some(version),
         };
-        if held {
-            return Some(self);
-        }
-        self.answer(outcome);
-        None
+        let expected = version(&self.appends[place]);
+        expected.is_some() && expected == version(&entry.append)
     }
+}
 
+impl Group {
     fn answer(self, outcome: Result<AppendOutcome>) {
-        let shares = match outcome {
-            Ok(outcome) => {
-                let counts: Vec<usize> = self.callers.iter().map(|caller| caller.events).collect();
-                split(outcome, &counts).into_iter().map(Ok).collect()
-            }
-            Err(error) => copies(error, self.callers.len()),
+        let conflict = match &outcome {
+            Ok(AppendOutcome::Written { version, .. }) => Some(*version),
+            Ok(AppendOutcome::Conflict { actual }) => Some(*actual),
+            _ => None,
         };
-        for (caller, share) in self.callers.into_iter().zip(shares) {
+        let (callers, rivals) = (self.callers.len(), self.rivals.len());
+        let shares: Vec<Result<AppendOutcome>> = match (outcome, conflict) {
+            (Ok(outcome), Some(actual)) => {
+                let counts: Vec<usize> = self.callers.iter().map(|caller| caller.events).collect();
+                let beaten = vec![AppendOutcome::Conflict { actual }; rivals];
+                split(outcome, &counts)
+                    .into_iter()
+                    .chain(beaten)
+                    .map(Ok)
+                    .collect()
+            }
+            // Only what has no rivals is answered in another way.
+            (Ok(outcome), None) => (0..callers + rivals).map(|_| Ok(outcome.clone())).collect(),
+            (Err(error), _) => copies(error, callers + rivals),
+        };
+        for (caller, share) in self.callers.into_iter().chain(self.rivals).zip(shares) {
             // A caller that is gone needs no answer.
             let _ = caller.answer.send(share);
         }
     }
 }
 
-/// Sends a batch and answers its callers, but for the groups that it gives back: somebody else holds
+/// An append whose stream somebody else holds, and who waits for it.
+struct Held {
+    append: NewAppend,
+    group: Group,
+}
+
+impl Held {
+    /// Answers the callers, unless somebody else holds the stream.
+    fn unless_answered(
+        append: NewAppend,
+        group: Group,
+        outcome: Result<AppendOutcome>,
+    ) -> Option<Self> {
+        let held = match &outcome {
+            Ok(outcome) => *outcome == AppendOutcome::Busy,
+            Err(error) => rolled_back(error) && error.db_kind() == Some(DbErrorKind::LockTimeout),
+        };
+        if held {
+            return Some(Self { append, group });
+        }
+        group.answer(outcome);
+        None
+    }
+}
+
+/// Sends a batch and answers its callers, but for those that it gives back: somebody else holds
 /// their streams.
-async fn write<DB: Backend>(shared: &Shared<DB>, groups: Vec<Group>) -> Vec<Group> {
-    let appends: Vec<NewAppend> = groups.iter().map(|group| group.append.clone()).collect();
+async fn write<DB: Backend>(shared: &Shared<DB>, batch: Batch) -> Vec<Held> {
+    let outcomes: Vec<Result<AppendOutcome>> =
+        match DB::append(&shared.db, &batch.appends, AppendMode::EachOrBusy).await {
+            Ok(outcomes) => {
+                shared.wake_readers(&outcomes);
+                outcomes.into_iter().map(Ok).collect()
+            }
+            Err(error) if batch.appends.len() > 1 && rolled_back(&error) => {
+                return write_one_by_one(shared, batch).await;
+            }
+            Err(error) => copies(error, batch.appends.len()),
+        };
+    let waiting = batch.appends.into_iter().zip(batch.groups).zip(outcomes);
+    waiting
+        .filter_map(|((append, group), outcome)| Held::unless_answered(append, group, outcome))
+        .collect()
+}
+
+/// Sends the appends of a batch again, after it was refused as a whole.
+async fn write_one_by_one<DB: Backend>(shared: &Shared<DB>, batch: Batch) -> Vec<Held> {
     let mut held = Vec::new();
-    match DB::append(&shared.db, &appends, AppendMode::EachOrBusy).await {
-        Ok(outcomes) => {
-            shared.wake_readers(&outcomes);
-            for (group, outcome) in groups.into_iter().zip(outcomes) {
-                held.extend(group.answer_unless_held(Ok(outcome)));
-            }
+    for (append, group) in batch.appends.into_iter().zip(batch.groups) {
+        let alone = std::slice::from_ref(&append);
+        let outcomes = DB::append(&shared.db, alone, AppendMode::EachOrBusy).await;
+        if let Ok(outcomes) = &outcomes {
+            shared.wake_readers(outcomes);
         }
-        Err(error) if groups.len() > 1 && rolled_back(&error) => {
-            for group in groups {
-                let append = std::slice::from_ref(&group.append);
-                let outcomes = DB::append(&shared.db, append, AppendMode::EachOrBusy).await;
-                if let Ok(outcomes) = &outcomes {
-                    shared.wake_readers(outcomes);
-                }
-                held.extend(group.answer_unless_held(outcomes.and_then(single)));
-            }
-        }
-        Err(error) => {
-            let errors = copies(error, groups.len());
-            for (group, error) in groups.into_iter().zip(errors) {
-                held.extend(group.answer_unless_held(error));
-            }
-        }
+        let outcome = outcomes.and_then(single);
+        held.extend(Held::unless_answered(append, group, outcome));
     }
     held
 }
 
 /// Waits for a stream that somebody else holds, then writes.
-async fn write_waiting<DB: Backend>(group: Group, under_way: UnderWay<DB>) {
+async fn write_waiting<DB: Backend>(held: Held, under_way: UnderWay<DB>) {
+    let Held { append, group } = held;
     let shared = Arc::clone(&under_way.shared);
     let outcome = async {
         let left = shared.lock_timeout.saturating_sub(group.since.elapsed());
@@ -381,8 +509,8 @@ async fn write_waiting<DB: Backend>(group: Group, under_way: UnderWay<DB>) {
             idle: Some(shared.lock_timeout),
         };
         let mut tx = DB::begin(&shared.db, limits).await?;
-        let append = std::slice::from_ref(&group.append);
-        let outcomes = DB::append_in_tx(&mut tx.tx, append, AppendMode::EachWaiting).await?;
+        let alone = std::slice::from_ref(&append);
+        let outcomes = DB::append_in_tx(&mut tx.tx, alone, AppendMode::EachWaiting).await?;
         tx.commit().await?;
         shared.wake_readers(&outcomes);
         single(outcomes)

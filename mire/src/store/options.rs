@@ -42,8 +42,9 @@ impl StoreOptions {
         self
     }
 
-    /// The most bytes of events that may wait in this process to be written. Further saves wait
-    /// for room, in order. Default: 64 MiB.
+    /// The most bytes of events that may wait in this process to be written; three quarters of them
+    /// are for saves of more than 1 MiB, so that those never keep others out. Further saves wait for
+    /// room, in order. Default: 64 MiB.
     #[must_use]
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = bytes.max(1);

@@ -126,8 +126,7 @@ impl<DB: Backend> TailReader<DB> {
         };
         let Some(answered) = queued else {
             let _place = Place(Arc::clone(&self.shared));
-            let mut conn = self.shared.db.pool.acquire().await?;
-            return fold_tail::<DB, A>(&mut conn, stream_id, folded).await;
+            return self.fold_alone(stream_id, folded).await;
         };
         let tail = answered
             .await
@@ -155,8 +154,19 @@ impl<DB: Backend> TailReader<DB> {
         if count < BATCH_PAGE {
             return Err(truncation(stream_id, folded.version, head));
         }
-        let mut conn = self.shared.db.pool.acquire().await?;
-        fold_tail::<DB, A>(&mut conn, stream_id, folded).await
+        self.fold_alone(stream_id, folded).await
+    }
+
+    async fn fold_alone<A: Aggregate>(
+        &self,
+        stream_id: &str,
+        folded: &mut Folded<A>,
+    ) -> Result<Reach> {
+        let db = &self.shared.db;
+        let mut conn = db.take().await?;
+        let reach = fold_tail::<DB, A>(&mut conn, stream_id, folded).await?;
+        db.keep(conn);
+        Ok(reach)
     }
 }
 
@@ -205,13 +215,14 @@ async fn read_batch<DB: Backend>(db: &Db<DB>, batch: Vec<Waiting>) {
 }
 
 async fn read_tails<DB: Backend>(db: &Db<DB>, tails: &[TailRead]) -> Result<Vec<Tail>> {
-    let mut conn = db.pool.acquire().await?;
+    let mut conn = db.take().await?;
     let mut events: Vec<Vec<OwnedEvent>> = tails.iter().map(|_| Vec::new()).collect();
     let heads = DB::fold_streams(&mut conn, tails, BATCH_PAGE, &mut |index, event| {
         events[index].push(OwnedEvent::of(event));
         Ok(())
     })
     .await?;
+    db.keep(conn);
     let tails = heads.into_iter().zip(events);
     Ok(tails.map(|(head, events)| Tail { head, events }).collect())
 }

@@ -119,6 +119,8 @@ async fn read<DB: Backend>(
 }
 
 async fn next<DB: Backend>(db: &Db<DB>, cursor: &mut Cursor) -> Result<Option<Arc<EventPage>>> {
-    let mut conn = db.pool.acquire().await?;
-    cursor.next::<DB>(&mut conn).await
+    let mut conn = db.take().await?;
+    let page = cursor.next::<DB>(&mut conn).await?;
+    db.keep(conn);
+    Ok(page)
 }

@@ -23,8 +23,10 @@ pub(super) async fn append_alone(
         AppendMode::EachOrBusy => MOMENT.min(db.lock_timeout),
         AppendMode::EachWaiting | AppendMode::Atomic => db.lock_timeout,
     };
-    let mut conn = db.pool.acquire().await?;
-    append(&mut conn, appends, mode, Some(wait)).await
+    let mut conn = db.take().await?;
+    let outcomes = append(&mut conn, appends, mode, Some(wait)).await?;
+    db.keep(conn);
+    Ok(outcomes)
 }
 
 /// Appends within whatever transaction the connection is in; without one, the statement is its own.

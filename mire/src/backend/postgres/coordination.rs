@@ -48,7 +48,7 @@ impl Coordination for Postgres {
             .acquire_timeout(CONNECT_TIMEOUT)
             .test_before_acquire(false)
             .connect_lazy_with(theirs.as_ref().clone().application_name(&name));
-        Db { pool, ..db.clone() }
+        db.through(pool)
     }
 
     async fn is_migrated(conn: &mut PgConnection) -> Result<bool> {

@@ -9,7 +9,7 @@ use sqlx::{Connection, Sqlite};
 use uuid::Uuid;
 
 use super::Shared;
-use crate::backend::{DEFAULT_LOCK_TIMEOUT, Db, Result};
+use crate::backend::{Db, Result};
 use crate::error::EventStoreError;
 
 /// One connection writes; the others read beside it.
@@ -49,11 +49,7 @@ pub(crate) async fn open(url: &str) -> Result<Db<Sqlite>> {
         })
         .connect_with(options)
         .await?;
-    Ok(Db {
-        pool,
-        shared: Arc::new(Shared::new(memory)),
-        lock_timeout: DEFAULT_LOCK_TIMEOUT,
-    })
+    Ok(Db::with_shared(pool, Shared::new(memory)))
 }
 
 /// A folder that is deleted with its last owner.
