@@ -381,7 +381,7 @@ impl<DB: Backend> Leader<'_, DB> {
                 // was the handler that left it.
                 match timeout(PAUSE_MAX, tx.rollback()).await {
                     Ok(Err(_)) if was_left_idle(failure.source.as_ref()) => {
-                        failure = self.left_idle()
+                        failure = self.left_idle();
                     }
                     Ok(rolled_back) => rolled_back?,
                     Err(_) => tracing::warn!("a handler's transaction is slow to roll back"),
