@@ -84,18 +84,20 @@ impl<DB: Backend> EventStore<DB> {
             (first, first.saturating_add(query.limit - 1).min(head))
         };
         let expected = if backward { first - last } else { last - first } + 1;
-        if expected > 0 && events.len() as i64 != expected {
-            let after = events.last().map_or(first - step, |e| e.stream_version);
-            return Err(truncation(stream_id, after, head));
-        }
-        if expected > 0 && events[0].stream_version != first {
-            let found = events[0].stream_version;
+        if expected > 0
+            && let Some(found) = events.first().map(|event| event.stream_version)
+            && found != first
+        {
             return Err(super::fold::corruption(
                 stream_id,
                 first - step,
                 found,
                 head,
             ));
+        }
+        if expected > 0 && events.len() as i64 != expected {
+            let after = events.last().map_or(first - step, |e| e.stream_version);
+            return Err(truncation(stream_id, after, head));
         }
         Ok(events)
     }
