@@ -51,7 +51,7 @@ pub type Result<T> = std::result::Result<T, EventStoreError>;
 ///
 /// It can't be implemented outside mire; its methods are the seam between mire and SQL and not part
 /// of the public interface.
-pub trait Backend: EventLog + coordination::Coordination {}
+pub trait Backend: EventLog + coordination::Coordination + table::Tables {}
 
 /// A pool, and what a backend keeps beside it.
 pub struct Db<DB: EventLog> {

@@ -10,8 +10,8 @@ mod value;
 
 use std::fmt;
 
-pub(crate) use row::by_name;
 pub use row::{RowReader, RowWriter};
+pub(crate) use row::{RowSource, by_name};
 pub use types::{ColumnType, Json, NotNull, StoredColumn};
 pub use value::ColumnKind;
 pub(crate) use value::{ColumnValue, ColumnVec};

@@ -150,6 +150,54 @@ pub enum EventStoreError {
         last_delivered: i64,
     },
 
+    /// A table's declaration can't be a table's.
+    #[error("table `{table}` can't be declared like this: {reason}")]
+    InvalidTable {
+        /// Its declared name.
+        table: String,
+        /// What is wrong, and the mend.
+        reason: String,
+    },
+
+    /// The database has something else where a projection keeps its table.
+    #[error("table `{table}` does not match its declaration: {differences}")]
+    TableMismatch {
+        /// The table, or the view that shows it.
+        table: String,
+        /// What differs, and the mend.
+        differences: String,
+    },
+
+    /// This code's version of a table is not complete yet, and the one that serves has another
+    /// shape.
+    #[error(
+        "table `{table}` can't be read by this code yet: its own version, \
+         `{subscription_id}`, is not complete, and {serving}; run its runner, and wait until it has \
+         caught up"
+    )]
+    TableNotReady {
+        /// The declared name.
+        table: String,
+        /// This code's version.
+        subscription_id: String,
+        /// What there is instead.
+        serving: &'static str,
+        /// What the database said of it.
+        #[source]
+        source: Option<Box<EventStoreError>>,
+    },
+
+    /// A row of a projection's table can't be read or written, or a look-up's value can't be a
+    /// column's.
+    #[error("table `{table}`")]
+    Column {
+        /// The declared name.
+        table: String,
+        /// Which column, what is wrong, and the mend.
+        #[source]
+        source: crate::column::ColumnError,
+    },
+
     /// A deadline passed before the thing waited for came about.
     #[error("{what} did not come about within {waited:?}")]
     Timeout {

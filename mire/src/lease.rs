@@ -93,7 +93,8 @@ pub struct LeaseStatus {
     pub live: bool,
 }
 
-/// Who leads a subscription; `None` when nobody ever did.
+/// Who leads a subscription; `None` when nobody ever did. The declared name of a table projection
+/// stands for the version that serves.
 ///
 /// # Errors
 ///
@@ -107,6 +108,8 @@ pub async fn status<DB: Backend>(
     subscription_id: &str,
 ) -> Result<Option<LeaseStatus>> {
     let mut conn = pool.acquire().await?;
+    let serving = DB::serving_id(&mut conn, subscription_id).await?;
+    let subscription_id = serving.as_deref().unwrap_or(subscription_id);
     let lease = DB::lease(&mut conn, subscription_id).await?;
     Ok(lease.map(|lease| LeaseStatus {
         worker_id: lease.worker_id,

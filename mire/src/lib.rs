@@ -8,7 +8,6 @@ extern crate self as mire;
 pub mod __private;
 mod aggregate;
 mod backend;
-#[allow(dead_code)]
 mod column;
 mod command;
 mod error;

@@ -40,6 +40,7 @@ pub use handler::{
     EventHandler, HandledEvent, PageHandler, TransactionalBatchEventHandler,
     TransactionalEventHandler, TransactionalPageHandler,
 };
+pub(crate) use leader::Handler;
 pub use parking::{ParkedEvent, ParkedState};
 pub use runner::{ProjectionRunner, ProjectionRunnerBuilder};
 pub use settings::{FailurePolicy, RunnerError, Subscription};

@@ -8,6 +8,7 @@ mod fold;
 mod group_commit;
 mod options;
 mod read;
+mod ready_tables;
 mod snapshots;
 mod tails;
 mod transaction;
@@ -32,6 +33,7 @@ pub use transaction::{CommittedEvents, TransactionScope};
 use cache::Cache;
 use execute::Turns;
 use group_commit::GroupCommit;
+use ready_tables::ReadyTables;
 use tails::TailReader;
 
 /// How long [`EventStore::migrate`] waits for another process that is migrating.
@@ -70,6 +72,7 @@ struct Inner<DB: Backend> {
     tails: TailReader<DB>,
     cache: Cache,
     turns: Turns,
+    ready_tables: ReadyTables,
     wake: Arc<Wake<DB>>,
 }
 
@@ -109,6 +112,7 @@ impl<DB: Backend> EventStore<DB> {
                 tails: TailReader::new(db.clone()),
                 cache: Cache::new(&options),
                 turns: Turns::default(),
+                ready_tables: ReadyTables::default(),
                 wake,
                 options,
                 db,
@@ -218,6 +222,11 @@ impl<DB: Backend> EventStore<DB> {
     /// The store's database, for the rest of the crate.
     pub(crate) fn db(&self) -> &Db<DB> {
         &self.inner.db
+    }
+
+    /// What look-ups remember of tables.
+    pub(crate) fn ready_tables(&self) -> &ReadyTables {
+        &self.inner.ready_tables
     }
 
     /// What wakes those who wait for events or checkpoints.

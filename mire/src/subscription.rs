@@ -10,6 +10,6 @@
 pub(crate) mod cursor;
 pub(crate) mod feed;
 pub(crate) mod page;
-mod progress;
+pub(crate) mod progress;
 
 pub use page::{EventInfo, EventPage, PageEvent};

@@ -7,6 +7,7 @@ mod migrate;
 mod read;
 mod rows;
 mod snapshot;
+mod table;
 
 use std::time::Duration;
 

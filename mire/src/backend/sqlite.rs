@@ -32,6 +32,7 @@ pub(crate) mod open;
 mod read;
 mod rows;
 mod snapshot;
+mod table;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,12 +1,389 @@
 //! The third part of the seam: tables of projections, and the registry of their versions.
+//!
+//! Statements here are put together from declared names. Names are quoted, values are bound; and
+//! nothing here decides anything: see [`crate::table`].
 
-use crate::column::{ColumnError, ColumnKind, ColumnValue};
+use std::future::Future;
+use std::ops::Bound;
+
+use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use super::{Result, coordination::Coordination};
+use crate::column::{ColumnDef, ColumnError, ColumnKind, ColumnValue, ColumnVec, RowSource};
+use crate::error::EventStoreError;
 
 /// A row of a query's answer: `PgRow` or `SqliteRow`, as far as their features are on. It can't be
 /// implemented outside mire.
 pub trait Row: sqlx::Row {
     #[doc(hidden)]
-    fn index_of(&self, column: &str) -> Result<usize, ColumnError>;
+    fn index_of(&self, column: &str) -> std::result::Result<usize, ColumnError>;
     #[doc(hidden)]
-    fn stored(&self, index: usize, kind: ColumnKind) -> Result<ColumnValue, ColumnError>;
+    fn stored(
+        &self,
+        index: usize,
+        kind: ColumnKind,
+    ) -> std::result::Result<ColumnValue, ColumnError>;
+}
+
+impl<R: Row> RowSource for R {
+    fn value(
+        &self,
+        index: usize,
+        kind: ColumnKind,
+    ) -> std::result::Result<ColumnValue, ColumnError> {
+        self.stored(index, kind)
+    }
+}
+
+/// Takes the rows of an answer one by one.
+pub type RowSink<'s> = dyn FnMut(&dyn RowSource) -> Result<()> + Send + 's;
+
+/// The name between double quotes, which both databases take.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The names of columns, quoted and separated, each with something around it.
+pub fn listed(columns: &[ColumnDef], each: impl Fn(usize, &ColumnDef, String) -> String) -> String {
+    let columns: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .map(|(index, column)| each(index, column, quoted(column.name())))
+        .collect();
+    columns.join(", ")
+}
+
+/// The key among the columns; a declaration without one is refused before anything is asked.
+pub fn key_index(columns: &[ColumnDef]) -> usize {
+    columns.iter().position(ColumnDef::is_key).unwrap_or(0)
+}
+
+/// How an upsert ends: what happens to a row that is there.
+pub fn on_conflict(columns: &[ColumnDef]) -> String {
+    let key = quoted(columns[key_index(columns)].name());
+    let rest: Vec<String> = columns
+        .iter()
+        .filter(|column| !column.is_key())
+        .map(|column| {
+            let name = quoted(column.name());
+            format!("{name} = excluded.{name}")
+        })
+        .collect();
+    if rest.is_empty() {
+        format!("ON CONFLICT ({key}) DO NOTHING")
+    } else {
+        format!("ON CONFLICT ({key}) DO UPDATE SET {}", rest.join(", "))
+    }
+}
+
+/// Which rows are looked up, and so in which order they come.
+#[derive(Debug)]
+pub enum Filter {
+    /// The rows with these keys, in no order.
+    Keys(ColumnVec),
+    /// The rows behind a key, by key.
+    After(Option<ColumnValue>),
+    /// The rows with a value in a column, by key.
+    Equal(usize, ColumnValue),
+    /// The rows with a value in a range, by value and key.
+    Range(usize, Bound<ColumnValue>, Bound<ColumnValue>),
+}
+
+/// A look-up.
+#[derive(Debug)]
+pub struct Find<'a> {
+    /// The table or view.
+    pub relation: &'a str,
+    /// Its columns.
+    pub columns: &'static [ColumnDef],
+    /// Which rows.
+    pub filter: Filter,
+    /// How many at most.
+    pub limit: i64,
+}
+
+impl Find<'_> {
+    /// The statement, up to the values, which come in the order of their numbers; a list of keys is
+    /// left to the backend.
+    pub fn sql(self, keys: impl FnOnce(&str) -> String) -> (String, Vec<ColumnValue>) {
+        let key = quoted(self.columns[key_index(self.columns)].name());
+        let mut values = Vec::new();
+        let (condition, order) = match self.filter {
+            Filter::Keys(_) => (keys(&key), String::new()),
+            Filter::After(None) => ("true".to_owned(), key),
+            Filter::After(Some(after)) => {
+                values.push(after);
+                (format!("{key} > $1"), key)
+            }
+            Filter::Equal(column, ColumnValue::Null) => {
+                let column = quoted(self.columns[column].name());
+                (format!("{column} IS NULL"), key)
+            }
+            Filter::Equal(column, value) => {
+                let column = quoted(self.columns[column].name());
+                values.push(value);
+                (format!("{column} = $1"), key)
+            }
+            Filter::Range(column, from, to) => {
+                let column = quoted(self.columns[column].name());
+                let mut conditions = vec![format!("{column} IS NOT NULL")];
+                for (bound, including, excluding) in [(from, ">=", ">"), (to, "<=", "<")] {
+                    let (comparison, value) = match bound {
+                        Bound::Included(value) => (including, value),
+                        Bound::Excluded(value) => (excluding, value),
+                        Bound::Unbounded => continue,
+                    };
+                    values.push(value);
+                    conditions.push(format!("{column} {comparison} ${}", values.len()));
+                }
+                (conditions.join(" AND "), format!("{column}, {key}"))
+            }
+        };
+        let names = listed(self.columns, |_, _, name| name);
+        let relation = quoted(self.relation);
+        let order = if order.is_empty() {
+            order
+        } else {
+            format!(" ORDER BY {order}")
+        };
+        let limit = self.limit;
+        let sql = format!("SELECT {names} FROM {relation} WHERE {condition}{order} LIMIT {limit}");
+        (sql, values)
+    }
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// A table.
+    Table,
+    /// A view.
+    View,
+    /// Something else, such as an index.
+    Other,
+}
+
+/// A column as it is in the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type, as the database writes it.
+    pub type_name: String,
+    /// Whether NULL is refused.
+    pub not_null: bool,
+    /// Whether it is the primary key, alone.
+    pub is_key: bool,
+    /// Whether an index begins with it.
+    pub is_indexed: bool,
+}
+
+/// A version of a table, as the registry has it.
+#[derive(Debug, Clone)]
+pub struct RawVersion {
+    /// Of its declaration.
+    pub fingerprint: String,
+    /// The declared name of its table.
+    pub table_name: String,
+    /// The order in which versions were first seen.
+    pub generation: i64,
+    /// When it was.
+    pub registered_at: DateTime<Utc>,
+    /// Since when it is complete.
+    pub ready_at: Option<DateTime<Utc>>,
+    /// When another one took its place.
+    pub retired_at: Option<DateTime<Utc>>,
+    /// When its table was dropped.
+    pub dropped_at: Option<DateTime<Utc>>,
+    /// What kept it from being swapped in.
+    pub hindrance: Option<String>,
+    /// Whether it serves.
+    pub serving: bool,
+    /// Its checkpoint.
+    pub position: Option<i64>,
+    /// How many positions it came forward since a runner last started with it.
+    pub measured: Option<i64>,
+    /// In how many seconds.
+    pub measured_seconds: Option<f64>,
+    /// Whether it has a leader.
+    pub live: bool,
+    /// Since when it has shown no sign of life; negative while its lease lasts.
+    pub idle_seconds: f64,
+    /// How many of its events are parked.
+    pub parked: i64,
+}
+
+/// The table that a version's subscription keeps.
+#[derive(Debug, Clone)]
+pub struct VersionTable {
+    /// The declared subscription.
+    pub subscription: String,
+    /// The version.
+    pub fingerprint: String,
+    /// The name of its table in the database.
+    pub physical: String,
+}
+
+/// Tables of projections.
+pub trait Tables: Coordination {
+    /// The statements of one table's pages, put together once.
+    type Statements: Send + Sync + 'static;
+
+    /// Puts them together.
+    fn statements(table: &str, columns: &'static [ColumnDef]) -> Self::Statements;
+
+    /// Reads the rows with these keys.
+    fn load_rows(
+        conn: &mut Self::Connection,
+        statements: &Self::Statements,
+        keys: ColumnVec,
+        sink: &mut RowSink<'_>,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Writes rows, whether they are there or not. Their keys are distinct.
+    fn write_rows(
+        conn: &mut Self::Connection,
+        statements: &Self::Statements,
+        rows: Vec<ColumnVec>,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Deletes the rows with these keys.
+    fn delete_rows(
+        conn: &mut Self::Connection,
+        statements: &Self::Statements,
+        keys: ColumnVec,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Looks rows up.
+    fn find_rows(
+        conn: &mut Self::Connection,
+        find: Find<'_>,
+        sink: &mut RowSink<'_>,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Whether an error says that a table, a column or a fitting type is not there.
+    fn is_shape_error(error: &EventStoreError) -> bool;
+
+    /// The database's name of a column's type.
+    fn type_name(column: &ColumnDef) -> &'static str;
+
+    /// What a name stands for; `None` when nothing has it.
+    fn relation(
+        conn: &mut Self::Connection,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<Relation>>> + Send;
+
+    /// The columns of a table.
+    fn table_columns(
+        conn: &mut Self::Connection,
+        table: &str,
+    ) -> impl Future<Output = Result<Vec<FoundColumn>>> + Send;
+
+    /// Creates a table and its indexes.
+    fn create_table(
+        conn: &mut Self::Connection,
+        table: &str,
+        columns: &'static [ColumnDef],
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Has a view show a table, whether it is there or not. Waits for no lock for longer than a
+    /// moment.
+    fn point_view(
+        conn: &mut Self::Connection,
+        view: &str,
+        table: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Drops a view, if it is there.
+    fn drop_view(
+        conn: &mut Self::Connection,
+        view: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Drops a table, if it is there. Waits for no lock for longer than a moment.
+    fn drop_table(
+        conn: &mut Self::Connection,
+        table: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Deletes all rows of a table.
+    fn clear_table(
+        conn: &mut Self::Connection,
+        table: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Locks the registry of a table until the transaction ends.
+    fn lock_table(
+        conn: &mut Self::Connection,
+        subscription: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// All versions of a table, by generation.
+    fn table_versions(
+        conn: &mut Self::Connection,
+        subscription: &str,
+    ) -> impl Future<Output = Result<Vec<RawVersion>>> + Send;
+
+    /// Notes a version that was never seen before.
+    fn register_version(
+        conn: &mut Self::Connection,
+        subscription: &str,
+        fingerprint: &str,
+        table_name: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Notes that a runner starts with a version.
+    fn version_prepared(
+        conn: &mut Self::Connection,
+        subscription: &str,
+        fingerprint: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Notes whether a version has caught up.
+    fn version_ready(
+        conn: &mut Self::Connection,
+        subscription: &str,
+        fingerprint: &str,
+        ready: bool,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Notes that a version's table was dropped.
+    fn version_dropped(
+        conn: &mut Self::Connection,
+        subscription: &str,
+        fingerprint: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Notes what keeps a version from being swapped in.
+    fn version_hindrance(
+        conn: &mut Self::Connection,
+        subscription: &str,
+        fingerprint: &str,
+        hindrance: Option<&str>,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Makes a version the one that serves, and retires the one that did.
+    fn serve_version(
+        conn: &mut Self::Connection,
+        subscription: &str,
+        fingerprint: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// The subscription of the version that serves, for the name of a table's subscription.
+    fn serving_id(
+        conn: &mut Self::Connection,
+        subscription_id: &str,
+    ) -> impl Future<Output = Result<Option<String>>> + Send;
+
+    /// The table that a version's subscription keeps.
+    fn version_table(
+        conn: &mut Self::Connection,
+        subscription_id: &str,
+    ) -> impl Future<Output = Result<Option<VersionTable>>> + Send;
+}
+
+/// The time that a number of seconds stands for; none for a negative one.
+pub fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }

@@ -71,7 +71,8 @@ impl<'a> RowWriter<'a> {
 }
 
 /// Where a row's values come from.
-pub(crate) trait RowSource {
+pub trait RowSource {
+    /// The value of a column, by its place.
     fn value(&self, index: usize, kind: ColumnKind) -> Result<ColumnValue, ColumnError>;
 }
 

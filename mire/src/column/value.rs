@@ -47,8 +47,14 @@ macro_rules! stored_forms {
                 match self { $(Self::$kind(values) => values.len(),)* }
             }
 
-            pub(crate) fn truncate(&mut self, len: usize) {
-                match self { $(Self::$kind(values) => values.truncate(len),)* }
+            /// Takes a row's value out, and leaves NULL.
+            pub(crate) fn take(&mut self, row: usize) -> ColumnValue {
+                match self {
+                    $(Self::$kind(values) => values
+                        .get_mut(row)
+                        .and_then(Option::take)
+                        .map_or(ColumnValue::Null, ColumnValue::$kind),)*
+                }
             }
 
             /// Says whether the value was of this column's kind.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::error::EventStoreError;
 use crate::event::EventData;
 use crate::projection::HandledEvent;
 use crate::subscription::{EventInfo, EventPage, PageEvent};
@@ -16,6 +17,8 @@ use crate::subscription::{EventInfo, EventPage, PageEvent};
 pub struct Failure {
     pub(crate) index: Option<usize>,
     pub(crate) permanent: bool,
+    /// Not the events, but the database or the schema is at fault.
+    pub(crate) of_database: bool,
     pub(crate) source: anyhow::Error,
 }
 
@@ -25,7 +28,17 @@ impl Failure {
         Self {
             index: Some(event.index()),
             permanent: false,
+            of_database: false,
             source: source.into(),
+        }
+    }
+
+    /// The database is at fault: the leader waits, and goes on from the stored checkpoint. No event
+    /// is counted against, so none is parked or skipped for it.
+    pub(crate) fn of_database(source: EventStoreError) -> Self {
+        Self {
+            of_database: true,
+            ..Self::from(anyhow::Error::from(source))
         }
     }
 
@@ -43,6 +56,7 @@ impl From<anyhow::Error> for Failure {
         Self {
             index: None,
             permanent: false,
+            of_database: false,
             source,
         }
     }
@@ -67,7 +81,7 @@ pub struct Batch {
     indexes: Vec<usize>,
     /// How many of them were taken.
     taken: AtomicUsize,
-    /// The place in `indexes` that is being handled by itself.
+    /// The place in the page of the event that is being handled by itself.
     at: AtomicUsize,
     until: Instant,
     cancel: CancellationToken,
@@ -119,7 +133,7 @@ impl Batch {
             return None;
         }
         self.taken.store(taken + 1, Ordering::Relaxed);
-        self.at.store(taken, Ordering::Relaxed);
+        self.at_event(self.indexes[taken]);
         self.page.event(self.indexes[taken])
     }
 
@@ -129,6 +143,26 @@ impl Batch {
         self.indexes
             .iter()
             .filter_map(|index| self.page.event(*index))
+    }
+
+    /// All events, to be handled together; the one that was given last is the one that a panic is
+    /// blamed on.
+    pub(crate) fn each(&self) -> impl Iterator<Item = PageEvent<'_>> {
+        self.taken.store(self.indexes.len(), Ordering::Relaxed);
+        self.indexes.iter().filter_map(|index| {
+            self.at_event(*index);
+            self.page.event(*index)
+        })
+    }
+
+    /// The event at this place of the page is being handled by itself.
+    pub(crate) fn at_event(&self, index: usize) {
+        self.at.store(index, Ordering::Relaxed);
+    }
+
+    /// No event is being handled by itself any more.
+    pub(crate) fn at_none(&self) {
+        self.at.store(NOTHING_TAKEN, Ordering::Relaxed);
     }
 
     /// Decodes an event of this batch, with what stands beside it.
@@ -152,6 +186,7 @@ impl Batch {
 
     /// The place in the page of the event that is being handled by itself.
     pub(crate) fn current(&self) -> Option<usize> {
-        self.indexes.get(self.at.load(Ordering::Relaxed)).copied()
+        let at = self.at.load(Ordering::Relaxed);
+        (at != NOTHING_TAKEN).then_some(at)
     }
 }

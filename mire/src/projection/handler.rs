@@ -1,6 +1,7 @@
 //! The handlers that a subscription can have.
 
 use std::future::Future;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
@@ -147,7 +148,36 @@ on_backend! {
             Box::pin(std::future::ready(Ok(())))
         }
 
+        /// Called when all events up to `up_to`, the end of the log, are handled: by each leader
+        /// once it has come so far, also when no event was for it. The transaction ends with the
+        /// fenced checkpoint, so what it writes takes effect only if this still is the leader.
+        ///
+        /// Answers after which time to call it again, unless the subscription falls behind before;
+        /// `None` for not at all. After an error it is called again within seconds.
+        ///
+        /// # Cancel safety
+        ///
+        /// As [`handle`](Self::handle).
+        fn caught_up<'a>(
+            &'a self,
+            up_to: i64,
+            conn: &'a mut DB::Connection,
+        ) -> BoxFuture<'a, anyhow::Result<Option<Duration>>> {
+            let _ = (up_to, conn);
+            Box::pin(std::future::ready(Ok(None)))
+        }
+
+        /// Whether [`caught_up`](Self::caught_up) does anything. Default: no.
+        fn minds_catching_up(&self) -> bool {
+            false
+        }
+
         /// Handles the events that it takes from the batch.
+        ///
+        /// # Cancel safety
+        ///
+        /// The future is dropped, and the transaction rolled back, when the lease is lost and when
+        /// a shutdown's grace is over.
         fn handle<'a>(
             &'a self,
             batch: &'a Batch,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::coordination::{Advance, NewParked, ParkedState};
@@ -37,7 +37,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// The longest pause between two attempts of an event.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
-pub(super) enum Handler<DB: Backend> {
+pub(crate) enum Handler<DB: Backend> {
     Plain(Arc<dyn PageHandler>),
     Transactional(Arc<dyn TransactionalPageHandler<DB>>),
 }
@@ -154,6 +154,7 @@ impl<DB: Backend> Member<DB> {
             written_at: Instant::now() - IDLE_CHECKPOINT,
             parked: HashMap::new(),
             attempts: (0, 0),
+            caught_up: CaughtUp::new(&self.handler),
         };
         let grace = async {
             self.stop.cancelled().await;
@@ -209,6 +210,32 @@ pub(super) struct Leader<'m, DB: Backend> {
     pub(super) parked: HashMap<String, bool>,
     /// The event at the front that failed, and how often.
     pub(super) attempts: (i64, u32),
+    caught_up: CaughtUp,
+}
+
+/// Whether all is done, and when the handler wants to hear of it.
+struct CaughtUp {
+    is: bool,
+    /// Never, when the handler does not mind.
+    tell_at: Option<Instant>,
+}
+
+impl CaughtUp {
+    fn new<DB: Backend>(handler: &Handler<DB>) -> Self {
+        let minds = match handler {
+            Handler::Plain(_) => false,
+            Handler::Transactional(handler) => handler.minds_catching_up(),
+        };
+        Self {
+            is: false,
+            tell_at: minds.then(Instant::now),
+        }
+    }
+
+    /// When to tell it next; `None` for not before the next page.
+    fn due(&self) -> Option<Instant> {
+        self.tell_at.filter(|_| self.is)
+    }
 }
 
 impl<DB: Backend> Leader<'_, DB> {
@@ -248,6 +275,7 @@ impl<DB: Backend> Leader<'_, DB> {
         let member = self.member;
         let store = &member.store;
         self.load_parked().await?;
+        self.caught_up.is = false;
         let cursor = Cursor::new(
             member.id(),
             member.handler.categories(),
@@ -271,6 +299,13 @@ impl<DB: Backend> Leader<'_, DB> {
             } else {
                 member.settings.poll_interval
             };
+            let due = self.caught_up.due();
+            let tell = async {
+                match due {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             let page = tokio::select! {
                 biased;
                 () = member.stop.cancelled() => {
@@ -282,12 +317,21 @@ impl<DB: Backend> Leader<'_, DB> {
                     error => End::Database(error),
                 })?,
                 _ = changed.changed() => continue,
+                () = tell => {
+                    self.tell_caught_up().await?;
+                    continue;
+                }
                 () = sleep(idle) => {
                     self.flush().await?;
                     continue;
                 }
             };
             self.page(&page).await?;
+            self.caught_up.is = page.up_to() == page.head();
+            // Not left to the select above: under load there always is a further page.
+            if self.caught_up.due().is_some_and(|at| at <= Instant::now()) {
+                self.tell_caught_up().await?;
+            }
             if self.handled > self.position
                 && ((!page.is_empty() && !feed.ready())
                     || self.written_at.elapsed() >= IDLE_CHECKPOINT)
@@ -295,6 +339,38 @@ impl<DB: Backend> Leader<'_, DB> {
                 self.flush().await?;
             }
         }
+    }
+
+    /// Has the handler do what it does when it has caught up, under the fence.
+    async fn tell_caught_up(&mut self) -> Result<(), End> {
+        let Handler::Transactional(handler) = &self.member.handler else {
+            return Ok(());
+        };
+        let to = self.handled;
+        let mut tx = self.begin().await?;
+        let told = AssertUnwindSafe(handler.caught_up(to, &mut tx.tx)).catch_unwind();
+        let told = told.await.unwrap_or_else(|panic| {
+            let text = panic_text(panic.as_ref());
+            Err(anyhow::anyhow!("the handler panicked: {text}"))
+        });
+        let again = match told {
+            Ok(again) => {
+                self.advance(&mut tx, to).await?;
+                self.commit(tx, to).await?;
+                again
+            }
+            Err(error) => {
+                tracing::warn!(
+                    subscription_id = self.member.id(),
+                    error = format!("{error:#}"),
+                    "what a handler does when it has caught up failed; trying again",
+                );
+                timeout(PAUSE_MAX, tx.rollback()).await.unwrap_or(Ok(()))?;
+                Some(PAUSE_MAX)
+            }
+        };
+        self.caught_up.tell_at = again.map(|pause| Instant::now() + pause);
+        Ok(())
     }
 
     /// Delivers a page, down to single events where one fails.
@@ -386,6 +462,9 @@ impl<DB: Backend> Leader<'_, DB> {
                     Ok(rolled_back) => rolled_back?,
                     Err(_) => tracing::warn!("a handler's transaction is slow to roll back"),
                 }
+            }
+            if failure.of_database {
+                return Err(failure.into_end());
             }
             failure.index = failure.index.or(batch.current());
             failed = Some(failure);
@@ -608,6 +687,15 @@ impl<DB: Backend> Leader<'_, DB> {
             self.commit(tx, to).await?;
         }
         Ok(())
+    }
+}
+
+impl Failure {
+    /// Of a failure that is the database's.
+    pub(super) fn into_end(self) -> End {
+        self.source
+            .downcast::<EventStoreError>()
+            .map_or_else(End::Failed, End::Database)
     }
 }
 

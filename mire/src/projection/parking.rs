@@ -16,6 +16,7 @@ use crate::projection::leader::{End, Leader, aside};
 use crate::store::EventStore;
 use crate::stream::ReadDirection;
 use crate::subscription::EventPage;
+use crate::subscription::progress::resolved;
 
 pub use crate::backend::coordination::ParkedState;
 
@@ -64,6 +65,7 @@ impl<DB: Backend> EventStore<DB> {
         limit: i64,
     ) -> Result<Vec<ParkedEvent>> {
         let mut conn = self.pool().acquire().await?;
+        let subscription_id = &*resolved::<DB>(&mut conn, subscription_id).await?;
         let rows = DB::parked_events(&mut conn, subscription_id, None, after, limit).await?;
         Ok(rows
             .into_iter()
@@ -91,10 +93,10 @@ impl<DB: Backend> EventStore<DB> {
     ///
     /// Dropped early, nothing has happened; dropped while it commits, it may have.
     pub async fn retry_parked(&self, subscription_id: &str, stream_id: &str) -> Result<u64> {
-        let mut tx = self.hold(subscription_id).await?;
+        let (mut tx, id) = self.hold(subscription_id).await?;
         let state = ParkedState::Retry;
-        let count = DB::mark_parked(&mut tx.tx, subscription_id, stream_id, state).await?;
-        self.let_go(subscription_id, tx).await?;
+        let count = DB::mark_parked(&mut tx.tx, &id, stream_id, state).await?;
+        self.let_go(&id, tx).await?;
         Ok(count)
     }
 
@@ -110,16 +112,17 @@ impl<DB: Backend> EventStore<DB> {
     ///
     /// Dropped early, nothing has happened; dropped while it commits, it may have.
     pub async fn drop_parked(&self, subscription_id: &str, global_position: i64) -> Result<bool> {
-        let mut tx = self.hold(subscription_id).await?;
-        let dropped = DB::forget_parked(&mut tx.tx, subscription_id, global_position).await?;
-        self.let_go(subscription_id, tx).await?;
+        let (mut tx, id) = self.hold(subscription_id).await?;
+        let dropped = DB::forget_parked(&mut tx.tx, &id, global_position).await?;
+        self.let_go(&id, tx).await?;
         Ok(dropped)
     }
 
-    async fn hold(&self, subscription_id: &str) -> Result<WriteTx<DB>> {
+    async fn hold(&self, subscription_id: &str) -> Result<(WriteTx<DB>, String)> {
         let mut tx = DB::begin(self.db(), LIMITS).await?;
-        DB::lock_checkpoint(&mut tx.tx, subscription_id).await?;
-        Ok(tx)
+        let id = resolved::<DB>(&mut tx.tx, subscription_id).await?;
+        DB::lock_checkpoint(&mut tx.tx, &id).await?;
+        Ok((tx, id))
     }
 
     async fn let_go(&self, subscription_id: &str, mut tx: WriteTx<DB>) -> Result<()> {
@@ -207,6 +210,9 @@ impl<DB: Backend> Leader<'_, DB> {
             let attempts = u32::try_from(row.event.attempts).unwrap_or(0) + 1;
             if let Err(failure) = self.call(&batch, Some(&mut tx)).await {
                 tx.rollback().await?;
+                if failure.of_database {
+                    return Err(failure.into_end());
+                }
                 let Some(event) = page.event(0) else {
                     return Ok(false);
                 };

@@ -67,6 +67,8 @@ impl<DB: Backend> ProjectionRunner<DB> {
                 heartbeat_interval: None,
                 lease_recheck_interval: Duration::from_secs(5),
                 shutdown_grace: Duration::from_secs(10),
+                drop_tables_after: Duration::from_secs(24 * 60 * 60),
+                take_over_after: Duration::from_secs(60),
             },
             subscriptions: Vec::new(),
         }
@@ -180,8 +182,11 @@ impl<DB: Backend> Inner<DB> {
 pub struct ProjectionRunnerBuilder<DB: Backend> {
     store: EventStore<DB>,
     settings: Settings,
-    subscriptions: Vec<(Subscription, Handler<DB>)>,
+    subscriptions: Vec<(Subscription, MakeHandler<DB>)>,
 }
+
+/// Makes a handler of the settings, which are complete only when the runner is built.
+type MakeHandler<DB> = Box<dyn FnOnce(&Settings) -> Handler<DB> + Send>;
 
 impl<DB: Backend> fmt::Debug for ProjectionRunnerBuilder<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -247,6 +252,21 @@ impl<DB: Backend> ProjectionRunnerBuilder<DB> {
         self
     }
 
+    /// For how long a version of a projection's table that doesn't serve must have been without a
+    /// leader until its table is dropped. Default: 24 hours.
+    pub fn drop_tables_after(mut self, grace: Duration) -> Self {
+        self.settings.drop_tables_after = grace;
+        self
+    }
+
+    /// For how long the version of a projection's table that serves must have been without a leader
+    /// until an older one, whose code was rolled back, takes its place. A newer one takes it as
+    /// soon as it has caught up. Default: 1 minute.
+    pub fn take_over_after(mut self, absence: Duration) -> Self {
+        self.settings.take_over_after = absence;
+        self
+    }
+
     /// Adds a plain handler: at least once.
     pub fn subscribe(self, id: impl Into<Subscription>, handler: impl EventHandler) -> Self {
         self.subscribe_pages(id, Plain(handler))
@@ -281,34 +301,40 @@ impl<DB: Backend> ProjectionRunnerBuilder<DB> {
     }
 
     /// Adds a handler of undecoded events: at least once.
-    pub fn subscribe_pages(
-        mut self,
-        id: impl Into<Subscription>,
-        handler: impl PageHandler,
-    ) -> Self {
-        let handler = Handler::Plain(Arc::new(handler));
-        self.subscriptions.push((id.into(), handler));
-        self
+    pub fn subscribe_pages(self, id: impl Into<Subscription>, handler: impl PageHandler) -> Self {
+        self.subscribe_later(id.into(), |_| Handler::Plain(Arc::new(handler)))
     }
 
     /// Adds a transactional handler of undecoded events: exactly once.
     pub fn subscribe_pages_transactional(
-        mut self,
+        self,
         id: impl Into<Subscription>,
         handler: impl TransactionalPageHandler<DB>,
     ) -> Self {
-        let handler = Handler::Transactional(Arc::new(handler));
-        self.subscriptions.push((id.into(), handler));
+        self.subscribe_later(id.into(), |_| Handler::Transactional(Arc::new(handler)))
+    }
+
+    /// Adds a handler that is made of the settings.
+    pub(crate) fn subscribe_later(
+        mut self,
+        subscription: Subscription,
+        handler: impl FnOnce(&Settings) -> Handler<DB> + Send + 'static,
+    ) -> Self {
+        self.subscriptions.push((subscription, Box::new(handler)));
         self
     }
 
     /// The runner.
     pub fn build(self) -> ProjectionRunner<DB> {
+        let made = self.subscriptions.into_iter();
+        let subscriptions = made
+            .map(|(subscription, make)| (subscription, make(&self.settings)))
+            .collect();
         ProjectionRunner {
             inner: Arc::new(Inner {
                 store: self.store,
                 settings: self.settings,
-                subscriptions: self.subscriptions,
+                subscriptions,
             }),
         }
     }

@@ -23,6 +23,8 @@ pub enum FailurePolicy {
 #[derive(Debug, Clone)]
 pub struct Subscription {
     pub(crate) id: String,
+    /// The name that was declared for it, where the id says which version it is of.
+    pub(crate) declared: Option<&'static str>,
     pub(crate) policy: FailurePolicy,
     pub(crate) max_attempts: Option<u32>,
     pub(crate) handler_timeout: Option<Duration>,
@@ -33,6 +35,7 @@ impl Subscription {
     pub fn new(id: impl Into<String>) -> Self {
         Self {
             id: id.into(),
+            declared: None,
             policy: FailurePolicy::default(),
             max_attempts: None,
             handler_timeout: None,
@@ -150,6 +153,8 @@ pub(crate) struct Settings {
     pub(crate) heartbeat_interval: Option<Duration>,
     pub(crate) lease_recheck_interval: Duration,
     pub(crate) shutdown_grace: Duration,
+    pub(crate) drop_tables_after: Duration,
+    pub(crate) take_over_after: Duration,
 }
 
 /// Heartbeats never come more often than this by default.
@@ -175,6 +180,8 @@ impl Settings {
             ("heartbeat_interval", self.heartbeat()),
             ("lease_recheck_interval", self.lease_recheck_interval),
             ("shutdown_grace", self.shutdown_grace),
+            ("drop_tables_after", self.drop_tables_after),
+            ("take_over_after", self.take_over_after),
         ] {
             if value.is_zero() {
                 return Err(invalid(setting, "0", "give a duration above zero"));
@@ -213,9 +220,10 @@ impl Settings {
                 ));
             }
             check_subscription_id(&subscription.id)?;
-            if !seen.insert(&subscription.id) {
+            let name = subscription.declared.unwrap_or(&subscription.id);
+            if !seen.insert(name) {
                 return Err(RunnerError::DuplicateSubscription {
-                    subscription_id: subscription.id.clone(),
+                    subscription_id: name.to_owned(),
                 });
             }
         }

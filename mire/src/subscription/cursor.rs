@@ -34,6 +34,8 @@ pub(crate) struct Cursor {
     batch_size: i64,
     after: i64,
     head: i64,
+    /// Whether its consumer knows how far the log goes.
+    told: bool,
     last_versions: HashMap<String, i64>,
     /// Whether the first events were held against those before the cursor's start.
     joined: bool,
@@ -59,6 +61,7 @@ impl Cursor {
             batch_size,
             after,
             head: after,
+            told: false,
             last_versions: HashMap::new(),
             joined: false,
             held_back: None,
@@ -66,7 +69,8 @@ impl Cursor {
     }
 
     /// The next page. One without events still moves the cursor, to the safe head; `None` when the
-    /// cursor is there already.
+    /// cursor is there already. The first answer is always a page, so that the consumer learns
+    /// whether it has caught up.
     ///
     /// # Cancel safety
     ///
@@ -78,7 +82,7 @@ impl Cursor {
         if self.after >= self.head {
             let safe_head = DB::safe_head(conn).await?;
             self.note_head(&safe_head);
-            if self.after >= self.head {
+            if self.after >= self.head && self.told {
                 return Ok(None);
             }
         }
@@ -112,6 +116,7 @@ impl Cursor {
         self.check_order(&page)?;
         self.joined |= !page.is_empty();
         self.after = up_to;
+        self.told = true;
         Ok(Some(page.finish(up_to, self.head)))
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::backend::coordination::Topic;
+use crate::backend::table::VersionTable;
 use crate::backend::{Backend, Result, TxLimits};
 use crate::error::EventStoreError;
 use crate::store::EventStore;
@@ -21,6 +22,19 @@ const RESET_LIMITS: TxLimits = TxLimits {
     lock: Some(Duration::from_secs(30)),
 };
 
+/// The subscription that an id means: for the declared name of a table projection that of the
+/// version that serves, and otherwise the id itself.
+pub(crate) async fn resolved<DB: Backend>(
+    conn: &mut DB::Connection,
+    subscription_id: &str,
+) -> Result<String> {
+    let serving = DB::serving_id(conn, subscription_id).await?;
+    Ok(serving.unwrap_or_else(|| subscription_id.to_owned()))
+}
+
+/// Here and in the other methods that take a subscription's id, the declared name of a table
+/// projection stands for the version that serves; another version is named by its own id, see
+/// [`TableDef::subscription_id`](crate::TableDef::subscription_id).
 impl<DB: Backend> EventStore<DB> {
     /// The position up to which a subscription is done, itself included; `None` when it never ran.
     ///
@@ -113,9 +127,13 @@ impl<DB: Backend> EventStore<DB> {
     /// put aside after the position are forgotten, since they are delivered again. What handlers
     /// wrote elsewhere is not undone: clear it before, where handling an event twice would matter.
     ///
+    /// The table of a table projection is emptied, and built anew while readers look on. It can only
+    /// be reset to the start. To rebuild it unseen, change its declaration.
+    ///
     /// # Errors
     ///
-    /// [`EventStoreError::InvalidArgument`] for a negative position, and
+    /// [`EventStoreError::InvalidArgument`] for a negative position, for one other than 0 when the
+    /// subscription keeps a table, and
     /// [`EventStoreError::Database`], also when a handler's transaction holds the checkpoint for
     /// more than 30 seconds.
     ///
@@ -131,9 +149,31 @@ impl<DB: Backend> EventStore<DB> {
             });
         }
         let mut tx = DB::begin(self.db(), RESET_LIMITS).await?;
+        let subscription_id = &*resolved::<DB>(&mut tx.tx, subscription_id).await?;
+        let table = DB::version_table(&mut tx.tx, subscription_id).await?;
+        if table.is_some() && position > 0 {
+            return Err(EventStoreError::InvalidArgument {
+                name: "the position that a table projection is reset to",
+                value: position.to_string(),
+                mend: "pass 0: its rows hold what came before the position, so it can only be \
+                       built anew",
+            });
+        }
+        if let Some(table) = &table {
+            DB::lock_table(&mut tx.tx, &table.subscription).await?;
+        }
         let token = DB::revoke_lease(&mut tx.tx, subscription_id).await?;
         DB::reset_checkpoint(&mut tx.tx, subscription_id, position, token.unwrap_or(0)).await?;
         DB::forget_parked_after(&mut tx.tx, subscription_id, position).await?;
+        if let Some(VersionTable {
+            subscription,
+            fingerprint,
+            physical,
+        }) = &table
+        {
+            DB::clear_table(&mut tx.tx, physical).await?;
+            DB::version_ready(&mut tx.tx, subscription, fingerprint, false).await?;
+        }
         DB::tell(&mut tx.tx, Topic::Subscription, subscription_id).await?;
         tx.commit().await?;
         self.wake().subscription_changed();

@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::future::Future;
 
-use mire::{Backend, EventStore, HandledEvent};
+use mire::{Backend, EventStore, HandledEvent, TableProjection};
 
 use super::AccountEvent;
 
@@ -29,6 +29,9 @@ pub trait TestBackend: Backend {
 
     /// Stream and version of what was noted, in the order of the log.
     async fn seen(store: &EventStore<Self>) -> Vec<(String, i64)>;
+
+    /// Reads the rows of a table projection with a statement of one's own.
+    async fn rows<P: TableProjection>(store: &EventStore<Self>, sql: &'static str) -> Vec<P>;
 }
 
 const NOTE: &str = "INSERT INTO seen VALUES ($1, $2, $3, $4)";
@@ -70,6 +73,12 @@ impl TestBackend for mire::Postgres {
     async fn seen(store: &EventStore<Self>) -> Vec<(String, i64)> {
         sqlx::query_as(SEEN).fetch_all(store.pool()).await.unwrap()
     }
+
+    async fn rows<P: TableProjection>(store: &EventStore<Self>, sql: &'static str) -> Vec<P> {
+        let rows = sqlx::query(sql).fetch_all(store.pool()).await.unwrap();
+        let rows = rows.iter().map(mire::table::from_row);
+        rows.collect::<Result<_, _>>().unwrap()
+    }
 }
 
 #[cfg(feature = "sqlite")]
@@ -109,6 +118,12 @@ impl TestBackend for mire::Sqlite {
 
     async fn seen(store: &EventStore<Self>) -> Vec<(String, i64)> {
         sqlx::query_as(SEEN).fetch_all(store.pool()).await.unwrap()
+    }
+
+    async fn rows<P: TableProjection>(store: &EventStore<Self>, sql: &'static str) -> Vec<P> {
+        let rows = sqlx::query(sql).fetch_all(store.pool()).await.unwrap();
+        let rows = rows.iter().map(mire::table::from_row);
+        rows.collect::<Result<_, _>>().unwrap()
     }
 }
 

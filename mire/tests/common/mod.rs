@@ -5,6 +5,7 @@
 #[macro_use]
 pub mod backends;
 pub mod projections;
+pub mod tables;
 
 #[cfg(feature = "postgres")]
 use mire::EventStore;

@@ -27,6 +27,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "subscriptions",
         include_str!("../../../migrations/postgres/0002_subscriptions.sql"),
     ),
+    (
+        3,
+        "tables",
+        include_str!("../../../migrations/postgres/0003_tables.sql"),
+    ),
 ];
 
 pub(super) async fn migrate(db: &Db<Postgres>, lock_timeout: Duration) -> Result<()> {

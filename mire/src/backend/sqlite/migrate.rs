@@ -27,6 +27,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "subscriptions",
         include_str!("../../../migrations/sqlite/0002_subscriptions.sql"),
     ),
+    (
+        3,
+        "tables",
+        include_str!("../../../migrations/sqlite/0003_tables.sql"),
+    ),
 ];
 
 /// `PRAGMA synchronous` of a commit that is on the disk.

@@ -8,8 +8,11 @@ use uuid::Uuid;
 use crate::backend::table::Row;
 use crate::column::{ColumnError, ColumnKind, ColumnValue, Json};
 
-/// The text of a day.
-const DATE: &str = "%Y-%m-%d";
+/// The texts of points in time. All have one length, so that they sort as what they stand for.
+pub(super) const TIMESTAMP: &str = "%Y-%m-%dT%H:%M:%S%.6f+00:00";
+pub(super) const TIME: &str = "%H:%M:%S%.6f";
+pub(super) const DATE_TIME: &str = "%Y-%m-%d %H:%M:%S%.6f";
+pub(super) const DATE: &str = "%Y-%m-%d";
 
 impl Row for SqliteRow {
     fn index_of(&self, column: &str) -> Result<usize, ColumnError> {

@@ -1,0 +1,476 @@
+//! Tables of projections on PostgreSQL, and the registry of their versions. The rows of a page
+//! travel as one array a column, so that each statement is one round trip whatever the page's
+//! length.
+
+use std::sync::Arc;
+
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres, Row as _};
+
+use crate::backend::Result;
+use crate::backend::table::{
+    Filter, Find, FoundColumn, RawVersion, Relation, RowSink, Tables, VersionTable, key_index,
+    listed, on_conflict, quoted,
+};
+use crate::column::{ColumnDef, ColumnKind, ColumnValue, ColumnVec};
+use crate::error::EventStoreError;
+
+/// The statements of one table's pages.
+#[derive(Debug)]
+pub struct Statements {
+    load: Arc<str>,
+    write: Arc<str>,
+    delete: Arc<str>,
+}
+
+/// How long a change of a view or table waits for those who read it. Whoever wants to read it
+/// meanwhile waits behind the change.
+const DDL_PATIENCE: &str = "SET LOCAL lock_timeout = 300";
+
+fn array(kind: ColumnKind) -> &'static str {
+    match kind {
+        ColumnKind::Json => "text",
+        kind => type_of(kind),
+    }
+}
+
+fn type_of(kind: ColumnKind) -> &'static str {
+    match kind {
+        ColumnKind::Bool => "boolean",
+        ColumnKind::I16 => "smallint",
+        ColumnKind::I32 => "integer",
+        ColumnKind::I64 => "bigint",
+        ColumnKind::F32 => "real",
+        ColumnKind::F64 => "double precision",
+        ColumnKind::Text => "text",
+        ColumnKind::Uuid => "uuid",
+        ColumnKind::Timestamp => "timestamp with time zone",
+        ColumnKind::Date => "date",
+        ColumnKind::Time => "time without time zone",
+        ColumnKind::DateTime => "timestamp without time zone",
+        ColumnKind::Bytes => "bytea",
+        ColumnKind::Json => "jsonb",
+    }
+}
+
+type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
+
+fn bind_column<'q>(query: PgQuery<'q>, column: ColumnVec) -> PgQuery<'q> {
+    match column {
+        ColumnVec::Bool(values) => query.bind(values),
+        ColumnVec::I16(values) => query.bind(values),
+        ColumnVec::I32(values) => query.bind(values),
+        ColumnVec::I64(values) => query.bind(values),
+        ColumnVec::F32(values) => query.bind(values),
+        ColumnVec::F64(values) => query.bind(values),
+        ColumnVec::Text(values) => query.bind(values),
+        ColumnVec::Uuid(values) => query.bind(values),
+        ColumnVec::Timestamp(values) => query.bind(values),
+        ColumnVec::Date(values) => query.bind(values),
+        ColumnVec::Time(values) => query.bind(values),
+        ColumnVec::DateTime(values) => query.bind(values),
+        ColumnVec::Bytes(values) => query.bind(values),
+        ColumnVec::Json(values) => {
+            let texts: Vec<Option<String>> = values
+                .into_iter()
+                .map(|json| json.map(crate::column::Json::into_text))
+                .collect();
+            query.bind(texts)
+        }
+    }
+}
+
+fn bind_value<'q>(query: PgQuery<'q>, value: ColumnValue) -> PgQuery<'q> {
+    match value {
+        ColumnValue::Null => query.bind(None::<String>),
+        ColumnValue::Bool(value) => query.bind(value),
+        ColumnValue::I16(value) => query.bind(value),
+        ColumnValue::I32(value) => query.bind(value),
+        ColumnValue::I64(value) => query.bind(value),
+        ColumnValue::F32(value) => query.bind(value),
+        ColumnValue::F64(value) => query.bind(value),
+        ColumnValue::Text(value) => query.bind(value),
+        ColumnValue::Uuid(value) => query.bind(value),
+        ColumnValue::Timestamp(value) => query.bind(value),
+        ColumnValue::Date(value) => query.bind(value),
+        ColumnValue::Time(value) => query.bind(value),
+        ColumnValue::DateTime(value) => query.bind(value),
+        ColumnValue::Bytes(value) => query.bind(value),
+        ColumnValue::Json(value) => query.bind(value.into_text()),
+    }
+}
+
+async fn give_rows(
+    conn: &mut PgConnection,
+    query: PgQuery<'_>,
+    sink: &mut RowSink<'_>,
+) -> Result<()> {
+    for row in query.fetch_all(conn).await? {
+        sink(&row)?;
+    }
+    Ok(())
+}
+
+async fn run(conn: &mut PgConnection, sql: String) -> Result<()> {
+    conn.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await?;
+    Ok(())
+}
+
+impl Tables for Postgres {
+    type Statements = Statements;
+
+    fn statements(table: &str, columns: &'static [ColumnDef]) -> Statements {
+        let table = quoted(table);
+        let names = listed(columns, |_, _, name| name);
+        let key = &columns[key_index(columns)];
+        let keys = format!("{} = ANY($1::{}[])", quoted(key.name()), array(key.kind()));
+        let arrays = listed(columns, |index, column, _| {
+            format!("${}::{}[]", index + 1, array(column.kind()))
+        });
+        let aliases = listed(columns, |index, _, _| format!("c{index}"));
+        let values = listed(columns, |index, column, _| match column.kind() {
+            ColumnKind::Json => format!("c{index}::jsonb"),
+            _ => format!("c{index}"),
+        });
+        let on_conflict = on_conflict(columns);
+        Statements {
+            load: format!("SELECT {names} FROM {table} WHERE {keys}").into(),
+            write: format!(
+                "INSERT INTO {table} ({names}) SELECT {values} FROM unnest({arrays}) AS u({aliases}) \
+                 {on_conflict}"
+            )
+            .into(),
+            delete: format!("DELETE FROM {table} WHERE {keys}").into(),
+        }
+    }
+
+    async fn load_rows(
+        conn: &mut PgConnection,
+        statements: &Statements,
+        keys: ColumnVec,
+        sink: &mut RowSink<'_>,
+    ) -> Result<()> {
+        let query = sqlx::query(AssertSqlSafe(Arc::clone(&statements.load)));
+        give_rows(conn, bind_column(query, keys), sink).await
+    }
+
+    async fn write_rows(
+        conn: &mut PgConnection,
+        statements: &Statements,
+        rows: Vec<ColumnVec>,
+    ) -> Result<()> {
+        let query = sqlx::query(AssertSqlSafe(Arc::clone(&statements.write)));
+        rows.into_iter()
+            .fold(query, bind_column)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn delete_rows(
+        conn: &mut PgConnection,
+        statements: &Statements,
+        keys: ColumnVec,
+    ) -> Result<()> {
+        let query = sqlx::query(AssertSqlSafe(Arc::clone(&statements.delete)));
+        bind_column(query, keys).execute(conn).await?;
+        Ok(())
+    }
+
+    async fn find_rows(
+        conn: &mut PgConnection,
+        mut find: Find<'_>,
+        sink: &mut RowSink<'_>,
+    ) -> Result<()> {
+        let keys = match &mut find.filter {
+            Filter::Keys(keys) => Some(std::mem::replace(keys, ColumnVec::Bool(Vec::new()))),
+            _ => None,
+        };
+        let (sql, values) = find.sql(|key| format!("{key} = ANY($1)"));
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        if let Some(keys) = keys {
+            query = bind_column(query, keys);
+        }
+        give_rows(conn, values.into_iter().fold(query, bind_value), sink).await
+    }
+
+    fn is_shape_error(error: &EventStoreError) -> bool {
+        let EventStoreError::Database(sqlx::Error::Database(error)) = error else {
+            return false;
+        };
+        // Undefined table, column and operator (two types that can't be compared), a type that
+        // differs, and a plan whose view is another one by now.
+        matches!(
+            error.code().as_deref(),
+            Some("42P01" | "42703" | "42883" | "42804" | "0A000")
+        )
+    }
+
+    fn type_name(column: &ColumnDef) -> &'static str {
+        type_of(column.kind())
+    }
+
+    async fn relation(conn: &mut PgConnection, name: &str) -> Result<Option<Relation>> {
+        let kind: Option<String> = sqlx::query_scalar(include_str!("queries/relation.sql"))
+            .bind(quoted(name))
+            .fetch_optional(conn)
+            .await?;
+        Ok(kind.map(|kind| match kind.as_str() {
+            "r" | "p" => Relation::Table,
+            "v" => Relation::View,
+            _ => Relation::Other,
+        }))
+    }
+
+    async fn table_columns(conn: &mut PgConnection, table: &str) -> Result<Vec<FoundColumn>> {
+        let rows: Vec<(String, String, bool, bool, bool)> =
+            sqlx::query_as(include_str!("queries/table_columns.sql"))
+                .bind(quoted(table))
+                .fetch_all(conn)
+                .await?;
+        Ok(rows
+            .into_iter()
+            .map(
+                |(name, type_name, not_null, is_key, is_indexed)| FoundColumn {
+                    name,
+                    type_name,
+                    not_null,
+                    is_key,
+                    is_indexed,
+                },
+            )
+            .collect())
+    }
+
+    async fn create_table(
+        conn: &mut PgConnection,
+        table: &str,
+        columns: &'static [ColumnDef],
+    ) -> Result<()> {
+        let described = listed(columns, |_, column, name| {
+            let type_name = type_of(column.kind());
+            let by_bytes =
+                column.kind() == ColumnKind::Text && (column.is_key() || column.is_indexed());
+            let collation = if by_bytes { " COLLATE \"C\"" } else { "" };
+            let not_null = if column.is_nullable() {
+                ""
+            } else {
+                " NOT NULL"
+            };
+            let key = if column.is_key() { " PRIMARY KEY" } else { "" };
+            format!("{name} {type_name}{collation}{not_null}{key}")
+        });
+        // Rows are updated far more often than they are inserted, and a page with room takes the
+        // new version of a row without touching an index.
+        let mut sql = format!(
+            "CREATE TABLE {} ({described}) WITH (fillfactor = 80)",
+            quoted(table)
+        );
+        for (index, column) in columns.iter().enumerate() {
+            if column.is_indexed() && !column.is_key() {
+                let key = quoted(columns[key_index(columns)].name());
+                sql.push_str(&format!(
+                    "; CREATE INDEX {} ON {} ({}, {key})",
+                    quoted(&format!("{table}_i{index}")),
+                    quoted(table),
+                    quoted(column.name()),
+                ));
+            }
+        }
+        run(conn, sql).await
+    }
+
+    async fn point_view(conn: &mut PgConnection, view: &str, table: &str) -> Result<()> {
+        sqlx::query("SELECT set_config('lock_timeout', '300', true)")
+            .execute(&mut *conn)
+            .await?;
+        sqlx::query(include_str!("queries/point_view.sql"))
+            .bind(view)
+            .bind(table)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn drop_view(conn: &mut PgConnection, view: &str) -> Result<()> {
+        let view = quoted(view);
+        run(conn, format!("{DDL_PATIENCE}; DROP VIEW IF EXISTS {view}")).await
+    }
+
+    async fn drop_table(conn: &mut PgConnection, table: &str) -> Result<()> {
+        let table = quoted(table);
+        run(
+            conn,
+            format!("{DDL_PATIENCE}; DROP TABLE IF EXISTS {table}"),
+        )
+        .await
+    }
+
+    async fn clear_table(conn: &mut PgConnection, table: &str) -> Result<()> {
+        run(conn, format!("DELETE FROM {}", quoted(table))).await
+    }
+
+    async fn lock_table(conn: &mut PgConnection, subscription: &str) -> Result<()> {
+        for statement in [
+            include_str!("queries/register_table.sql"),
+            include_str!("queries/lock_table.sql"),
+        ] {
+            sqlx::query(statement)
+                .bind(subscription)
+                .execute(&mut *conn)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn table_versions(
+        conn: &mut PgConnection,
+        subscription: &str,
+    ) -> Result<Vec<RawVersion>> {
+        let rows = sqlx::query(include_str!("queries/table_versions.sql"))
+            .bind(subscription)
+            .fetch_all(conn)
+            .await?;
+        rows.iter().map(version).collect()
+    }
+
+    async fn register_version(
+        conn: &mut PgConnection,
+        subscription: &str,
+        fingerprint: &str,
+        table_name: &str,
+    ) -> Result<()> {
+        let generation: i64 = sqlx::query_scalar(include_str!("queries/next_generation.sql"))
+            .bind(subscription)
+            .fetch_one(&mut *conn)
+            .await?;
+        sqlx::query(include_str!("queries/register_version.sql"))
+            .bind(subscription)
+            .bind(fingerprint)
+            .bind(table_name)
+            .bind(generation)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn version_prepared(
+        conn: &mut PgConnection,
+        subscription: &str,
+        fingerprint: &str,
+    ) -> Result<()> {
+        sqlx::query(include_str!("queries/version_prepared.sql"))
+            .bind(subscription)
+            .bind(fingerprint)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn version_ready(
+        conn: &mut PgConnection,
+        subscription: &str,
+        fingerprint: &str,
+        ready: bool,
+    ) -> Result<()> {
+        sqlx::query(include_str!("queries/version_ready.sql"))
+            .bind(subscription)
+            .bind(fingerprint)
+            .bind(ready)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn version_dropped(
+        conn: &mut PgConnection,
+        subscription: &str,
+        fingerprint: &str,
+    ) -> Result<()> {
+        sqlx::query(include_str!("queries/version_dropped.sql"))
+            .bind(subscription)
+            .bind(fingerprint)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn version_hindrance(
+        conn: &mut PgConnection,
+        subscription: &str,
+        fingerprint: &str,
+        hindrance: Option<&str>,
+    ) -> Result<()> {
+        sqlx::query(include_str!("queries/version_hindrance.sql"))
+            .bind(subscription)
+            .bind(fingerprint)
+            .bind(hindrance)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn serve_version(
+        conn: &mut PgConnection,
+        subscription: &str,
+        fingerprint: &str,
+    ) -> Result<()> {
+        for statement in [
+            include_str!("queries/retire_version.sql"),
+            include_str!("queries/serve_version.sql"),
+        ] {
+            sqlx::query(statement)
+                .bind(subscription)
+                .bind(fingerprint)
+                .execute(&mut *conn)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn serving_id(conn: &mut PgConnection, subscription_id: &str) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar(include_str!("queries/serving_id.sql"))
+            .bind(subscription_id)
+            .fetch_optional(conn)
+            .await?)
+    }
+
+    async fn version_table(
+        conn: &mut PgConnection,
+        subscription_id: &str,
+    ) -> Result<Option<VersionTable>> {
+        let row: Option<(String, String, String)> =
+            sqlx::query_as(include_str!("queries/version_table.sql"))
+                .bind(subscription_id)
+                .fetch_optional(conn)
+                .await?;
+        Ok(
+            row.map(|(subscription, fingerprint, physical)| VersionTable {
+                subscription,
+                fingerprint,
+                physical,
+            }),
+        )
+    }
+}
+
+fn version(row: &PgRow) -> Result<RawVersion> {
+    Ok(RawVersion {
+        fingerprint: row.try_get(0)?,
+        table_name: row.try_get(1)?,
+        generation: row.try_get(2)?,
+        registered_at: row.try_get(3)?,
+        ready_at: row.try_get(4)?,
+        retired_at: row.try_get(5)?,
+        dropped_at: row.try_get(6)?,
+        hindrance: row.try_get(7)?,
+        serving: row.try_get(8)?,
+        position: row.try_get(9)?,
+        measured: row.try_get(10)?,
+        measured_seconds: row.try_get(11)?,
+        live: row.try_get(12)?,
+        idle_seconds: row.try_get(13)?,
+        parked: row.try_get(14)?,
+    })
+}

@@ -1,0 +1,4 @@
+-- $1: subscription, $2: fingerprint, $3: declared name of the table, $4: generation
+INSERT INTO mire_table_versions
+       (subscription, fingerprint, table_name, generation, registered_at, prepared_at)
+VALUES ($1, $2, $3, $4, CAST(round(unixepoch('subsec') * 1000) AS INTEGER) * 1000, CAST(round(unixepoch('subsec') * 1000) AS INTEGER) * 1000)

@@ -1,0 +1,279 @@
+//! Typed look-ups: the rows of a table, by key or by an indexed column.
+
+use std::ops::{Bound, RangeBounds};
+
+use crate::backend::table::{Filter, Find, RowSink};
+use crate::backend::{Backend, Result};
+use crate::column::{ColumnError, ColumnType, ColumnValue, RowReader, StoredColumn};
+use crate::error::EventStoreError;
+use crate::store::EventStore;
+use crate::table::TableProjection;
+use crate::table::fold::{in_table, keys};
+
+/// The row with a key.
+///
+/// It is read from this code's own version of the table once that is complete, or if it is the one
+/// that serves; before, from the version that serves.
+///
+/// # Errors
+///
+/// [`EventStoreError::TableNotReady`] when that one's columns are not these, or nothing serves yet;
+/// [`EventStoreError::Column`] and [`EventStoreError::Database`].
+///
+/// # Cancel safety
+///
+/// A read; dropping it has no effect.
+pub async fn get<P: TableProjection, DB: Backend>(
+    store: &EventStore<DB>,
+    key: &P::Key,
+) -> Result<Option<P>> {
+    let mut rows = get_many::<P, DB>(store, std::slice::from_ref(key)).await?;
+    Ok(rows.pop())
+}
+
+/// The rows with these keys, as far as they are there, in no order.
+///
+/// # Errors
+///
+/// As [`get`].
+///
+/// # Cancel safety
+///
+/// A read; dropping it has no effect.
+pub async fn get_many<P: TableProjection, DB: Backend>(
+    store: &EventStore<DB>,
+    keys: &[P::Key],
+) -> Result<Vec<P>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let stored = || {
+        let keys = self::keys::<P>(keys.iter()).map_err(|(_, error)| in_table::<P>(error))?;
+        Ok(Filter::Keys(keys))
+    };
+    find(store, stored, i64::MAX).await
+}
+
+/// Rows in the order of their keys, from behind `after` (`None` for the start), at most `limit`.
+///
+/// # Errors
+///
+/// As [`get`], and [`EventStoreError::InvalidArgument`] for a negative limit.
+///
+/// # Cancel safety
+///
+/// A read; dropping it has no effect.
+pub async fn list<P: TableProjection, DB: Backend>(
+    store: &EventStore<DB>,
+    after: Option<&P::Key>,
+    limit: i64,
+) -> Result<Vec<P>> {
+    let filter = || {
+        let after = after.map(|key| value::<P, _>(P::TABLE.key_index(), key));
+        Ok(Filter::After(after.transpose()?))
+    };
+    find(store, filter, limit).await
+}
+
+/// Rows with a value in an indexed column, in the order of their keys, at most `limit`.
+///
+/// # Errors
+///
+/// As [`list`], and [`EventStoreError::InvalidArgument`] for a column that has no index.
+///
+/// # Cancel safety
+///
+/// A read; dropping it has no effect.
+pub async fn by_index<P: TableProjection, DB: Backend, T: ColumnType + Sync>(
+    store: &EventStore<DB>,
+    column: &'static str,
+    value: &T,
+    limit: i64,
+) -> Result<Vec<P>> {
+    let index = indexed::<P>(column)?;
+    let filter = || Ok(Filter::Equal(index, self::value::<P, _>(index, value)?));
+    find(store, filter, limit).await
+}
+
+/// Rows whose value in an indexed column is in a range, in the order of these values and, among
+/// equal ones, of their keys, at most `limit`. A row without a value is in no range.
+///
+/// # Errors
+///
+/// As [`by_index`].
+///
+/// # Cancel safety
+///
+/// A read; dropping it has no effect.
+pub async fn by_index_range<P, DB, T>(
+    store: &EventStore<DB>,
+    column: &'static str,
+    range: impl RangeBounds<T> + Send + Sync,
+    limit: i64,
+) -> Result<Vec<P>>
+where
+    P: TableProjection,
+    DB: Backend,
+    T: ColumnType,
+{
+    let index = indexed::<P>(column)?;
+    let stored = |bound: Bound<&T>| -> Result<Bound<ColumnValue>> {
+        Ok(match bound {
+            Bound::Included(bound) => Bound::Included(value::<P, T>(index, bound)?),
+            Bound::Excluded(bound) => Bound::Excluded(value::<P, T>(index, bound)?),
+            Bound::Unbounded => Bound::Unbounded,
+        })
+    };
+    let (from, to) = (stored(range.start_bound())?, stored(range.end_bound())?);
+    find(
+        store,
+        || Ok(Filter::Range(index, from.clone(), to.clone())),
+        limit,
+    )
+    .await
+}
+
+fn indexed<P: TableProjection>(column: &'static str) -> Result<usize> {
+    let columns = P::TABLE.columns;
+    columns
+        .iter()
+        .position(|def| def.name() == column && (def.is_indexed() || def.is_key()))
+        .ok_or_else(|| EventStoreError::InvalidArgument {
+            name: "the column of a look-up",
+            value: format!("`{column}`"),
+            mend: "name a column that is declared with an index",
+        })
+}
+
+fn value<P: TableProjection, T: ColumnType>(column: usize, value: &T) -> Result<ColumnValue> {
+    let def = &P::TABLE.columns[column];
+    if T::Stored::KIND != def.kind() {
+        let error = ColumnError::new(format!(
+            "it is declared as `{}`, and looked up as `{}`",
+            def.kind().name(),
+            T::Stored::KIND.name(),
+        ));
+        return Err(in_table::<P>(error.of(def.name())));
+    }
+    value
+        .to_stored()
+        .and_then(StoredColumn::into_value)
+        .map_err(|error| in_table::<P>(error.of(def.name())))
+}
+
+/// Where this code's look-ups read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Its own version's table.
+    Own,
+    /// The view on the version that serves.
+    Serving,
+    /// There is no version at all.
+    Nothing,
+}
+
+fn own_version<P: TableProjection>() -> (&'static str, u32) {
+    (P::TABLE.subscription, P::TABLE.fingerprint)
+}
+
+pub(crate) async fn source<P: TableProjection, DB: Backend>(
+    store: &EventStore<DB>,
+) -> Result<Source> {
+    if store.ready_tables().knows(own_version::<P>()) {
+        return Ok(Source::Own);
+    }
+    let mut conn = store.pool().acquire().await?;
+    let versions = DB::table_versions(&mut conn, P::TABLE.subscription).await?;
+    let own = P::TABLE.version();
+    let is_own = versions.iter().any(|version| {
+        version.fingerprint == own
+            && version.dropped_at.is_none()
+            && (version.serving || version.ready_at.is_some())
+    });
+    if is_own {
+        store.ready_tables().note(own_version::<P>(), true);
+        return Ok(Source::Own);
+    }
+    let serves = versions.iter().any(|version| version.serving);
+    Ok(if serves {
+        Source::Serving
+    } else {
+        Source::Nothing
+    })
+}
+
+async fn find<P: TableProjection, DB: Backend>(
+    store: &EventStore<DB>,
+    filter: impl Fn() -> Result<Filter>,
+    limit: i64,
+) -> Result<Vec<P>> {
+    if limit < 0 {
+        return Err(EventStoreError::InvalidArgument {
+            name: "the limit",
+            value: limit.to_string(),
+            mend: "pass 0 or more",
+        });
+    }
+    if source::<P, DB>(store).await? == Source::Own {
+        let own = P::TABLE.physical_table();
+        match find_in::<P, DB>(store, &own, filter()?, limit).await {
+            // Dropped since it was found complete, long after it was retired.
+            Err(error) if DB::is_shape_error(&error) => {
+                store.ready_tables().note(own_version::<P>(), false);
+            }
+            answer => return answer,
+        }
+    }
+    let serving = match source::<P, DB>(store).await? {
+        Source::Nothing => return Err(not_ready::<P>("no version serves", None)),
+        Source::Own => P::TABLE.physical_table(),
+        Source::Serving => P::TABLE.table.to_owned(),
+    };
+    match find_in::<P, DB>(store, &serving, filter()?, limit).await {
+        Err(error)
+            if DB::is_shape_error(&error) || matches!(error, EventStoreError::Column { .. }) =>
+        {
+            Err(not_ready::<P>(
+                "the one that serves has other columns",
+                Some(error),
+            ))
+        }
+        answer => answer,
+    }
+}
+
+fn not_ready<P: TableProjection>(
+    serving: &'static str,
+    source: Option<EventStoreError>,
+) -> EventStoreError {
+    EventStoreError::TableNotReady {
+        table: P::TABLE.table.to_owned(),
+        subscription_id: P::TABLE.subscription_id(),
+        serving,
+        source: source.map(Box::new),
+    }
+}
+
+async fn find_in<P: TableProjection, DB: Backend>(
+    store: &EventStore<DB>,
+    relation: &str,
+    filter: Filter,
+    limit: i64,
+) -> Result<Vec<P>> {
+    let columns = P::TABLE.columns;
+    let mut rows = Vec::new();
+    let sink: &mut RowSink<'_> = &mut |source| {
+        let row = P::read(&mut RowReader::new(columns, source));
+        rows.push(row.map_err(in_table::<P>)?);
+        Ok(())
+    };
+    let find = Find {
+        relation,
+        columns,
+        filter,
+        limit,
+    };
+    let mut conn = store.pool().acquire().await?;
+    DB::find_rows(&mut conn, find, sink).await?;
+    Ok(rows)
+}

@@ -1,0 +1,223 @@
+//! What the leader of a version does when it has caught up: swap its table in, and drop what was
+//! retired long ago. See [`crate::table`] for the states.
+//!
+//! All of it happens in a transaction that locks the registry's row first and ends with the fenced
+//! checkpoint. What may fail for a reason of the user's own (somebody reads the view for minutes,
+//! a view of theirs depends on it) stands behind a savepoint: it is noted as the version's
+//! *hindrance*, said aloud, and tried again.
+
+use std::time::Duration;
+
+use sqlx::Connection as _;
+
+use crate::backend::table::{RawVersion, Relation};
+use crate::backend::{Backend, Result};
+use crate::table::TableDef;
+use crate::table::prepare::taken;
+use crate::table::version::{physical_table, version_id};
+
+/// How often the leader looks after its table when all is as it should be, and how soon it tries a
+/// swap again that could not be made.
+const REGULAR: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_millis(100);
+const HINDERED: Duration = Duration::from_secs(5);
+
+/// The times that decide over versions; see the runner's builder.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Upkeep {
+    /// For how long a version that doesn't serve must have been without a leader until its table
+    /// is dropped.
+    pub(crate) drop_after: Duration,
+    /// For how long the version that serves must have been without a leader until an older one
+    /// takes its place.
+    pub(crate) take_over_after: Duration,
+}
+
+/// Does what is due, and answers when to look again.
+pub(crate) async fn upkeep<DB: Backend>(
+    conn: &mut DB::Connection,
+    def: &TableDef,
+    up_to: i64,
+    times: &Upkeep,
+) -> Result<Duration> {
+    let (subscription, own) = (def.subscription, def.version());
+    DB::lock_table(conn, subscription).await?;
+    let versions = DB::table_versions(conn, subscription).await?;
+    let Some(version) = versions.iter().find(|version| version.fingerprint == own) else {
+        // Someone emptied the registry; the next start registers it again.
+        return Ok(REGULAR);
+    };
+    if version.ready_at.is_none() {
+        DB::version_ready(conn, subscription, &own, true).await?;
+    }
+    let serving = versions.iter().find(|version| version.serving);
+    let hindrance = if version.serving {
+        let table = def.physical_table();
+        restore_view::<DB>(conn, def, &table).await?;
+        drop_retired::<DB>(conn, subscription, &versions, times).await?
+    } else if !is_due(version, serving, times) {
+        None
+    } else if version.parked > 0 {
+        Some(format!(
+            "{} of its events are parked: `retry_parked` or `drop_parked` them, under \
+             `{}`",
+            version.parked,
+            version_id(subscription, &own),
+        ))
+    } else if !is_ahead::<DB>(conn, def, serving, up_to).await? {
+        return Ok(SOON);
+    } else {
+        swap::<DB>(conn, def, serving).await?
+    };
+    if let Some(hindrance) = &hindrance {
+        tracing::warn!(
+            subscription_id = version_id(subscription, &own),
+            hindrance,
+            "a table can't be swapped in or dropped; trying again",
+        );
+    }
+    if hindrance != version.hindrance {
+        DB::version_hindrance(conn, subscription, &own, hindrance.as_deref()).await?;
+    }
+    let again = if hindrance.is_some() {
+        HINDERED
+    } else {
+        REGULAR
+    };
+    // An older version looks more often, so that it takes over when it should.
+    Ok(again
+        .min(times.take_over_after.max(SOON))
+        .min(times.drop_after.max(SOON)))
+}
+
+/// A newer version takes the place of the one that serves at once; an older one, whose code was
+/// rolled back, only after nobody has led that one for a while. So two of them never take turns
+/// while both run.
+fn is_due(version: &RawVersion, serving: Option<&RawVersion>, times: &Upkeep) -> bool {
+    serving.is_none_or(|serving| {
+        version.generation > serving.generation
+            || serving.idle_seconds > times.take_over_after.as_secs_f64()
+    })
+}
+
+/// Whether the version is as far as the one that serves, so that no reader sees the table go back.
+/// That one's checkpoint stays locked until the swap is done or given up.
+async fn is_ahead<DB: Backend>(
+    conn: &mut DB::Connection,
+    def: &TableDef,
+    serving: Option<&RawVersion>,
+    up_to: i64,
+) -> Result<bool> {
+    let Some(serving) = serving else {
+        return Ok(true);
+    };
+    if serving.position.is_some_and(|position| position > up_to) {
+        return Ok(false);
+    }
+    let id = version_id(def.subscription, &serving.fingerprint);
+    let position = DB::lock_checkpoint(conn, &id).await?;
+    Ok(position.is_none_or(|position| position <= up_to))
+}
+
+/// Swaps the version's table in, or answers what hinders it.
+async fn swap<DB: Backend>(
+    conn: &mut DB::Connection,
+    def: &TableDef,
+    serving: Option<&RawVersion>,
+) -> Result<Option<String>> {
+    let table = def.physical_table();
+    let mut savepoint = conn.begin().await?;
+    let shown = async {
+        if let Some(other) = DB::relation(&mut savepoint, def.table).await?
+            && (other != Relation::View
+                || serving.is_none_or(|serving| serving.table_name != def.table))
+        {
+            return Err(taken(def.table, "is not this projection's view"));
+        }
+        DB::point_view(&mut savepoint, def.table, &table).await?;
+        DB::serve_version(&mut savepoint, def.subscription, &def.version()).await
+    };
+    match shown.await {
+        Ok(()) => {
+            savepoint.commit().await?;
+            tracing::info!(
+                view = def.table,
+                table,
+                "a rebuilt table serves from now on"
+            );
+            Ok(None)
+        }
+        Err(error) => {
+            savepoint.rollback().await?;
+            Ok(Some(text_of(&error)))
+        }
+    }
+}
+
+/// A view that was dropped by hand, together with a table for example, comes back.
+async fn restore_view<DB: Backend>(
+    conn: &mut DB::Connection,
+    def: &TableDef,
+    table: &str,
+) -> Result<()> {
+    if DB::relation(conn, def.table).await?.is_none() {
+        DB::point_view(conn, def.table, table).await?;
+    }
+    Ok(())
+}
+
+/// Drops the tables of versions that have long had neither readers to serve nor a leader.
+async fn drop_retired<DB: Backend>(
+    conn: &mut DB::Connection,
+    subscription: &str,
+    versions: &[RawVersion],
+    times: &Upkeep,
+) -> Result<Option<String>> {
+    let mut hindrance = None;
+    let serving = versions.iter().find(|version| version.serving);
+    for version in versions {
+        let keep = version.serving
+            || version.dropped_at.is_some()
+            || version.live
+            || version.idle_seconds <= times.drop_after.as_secs_f64();
+        if keep {
+            continue;
+        }
+        let table = physical_table(&version.table_name, &version.fingerprint);
+        // The view of a declared name that is no longer used still shows the table.
+        let own_view = serving.is_none_or(|serving| serving.table_name != version.table_name);
+        let mut savepoint = conn.begin().await?;
+        let dropped = async {
+            if own_view
+                && DB::relation(&mut savepoint, &version.table_name).await? == Some(Relation::View)
+            {
+                DB::drop_view(&mut savepoint, &version.table_name).await?;
+            }
+            DB::drop_table(&mut savepoint, &table).await?;
+            DB::version_dropped(&mut savepoint, subscription, &version.fingerprint).await
+        };
+        match dropped.await {
+            Ok(()) => {
+                savepoint.commit().await?;
+                tracing::info!(table, "dropped the table of a retired version");
+            }
+            Err(error) => {
+                savepoint.rollback().await?;
+                hindrance = Some(format!("the retired table `{table}`: {}", text_of(&error)));
+            }
+        }
+    }
+    Ok(hindrance)
+}
+
+/// The error with all that it was caused by.
+fn text_of(error: &crate::error::EventStoreError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

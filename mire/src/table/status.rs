@@ -1,0 +1,159 @@
+//! How far the versions of a table are.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::backend::table::{RawVersion, seconds};
+use crate::backend::{Backend, Result};
+use crate::store::EventStore;
+use crate::table::TableProjection;
+use crate::table::lookup::{Source, source};
+use crate::table::version::{physical_table, version_id};
+
+/// A table's versions, and how far each is.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TableStatus {
+    /// The end of the log, up to where it may be read.
+    pub head: i64,
+    /// All versions that were ever run, the oldest first.
+    pub versions: Vec<TableVersion>,
+}
+
+impl TableStatus {
+    /// The version that serves: the view of the declared name shows its table.
+    #[must_use]
+    pub fn serving(&self) -> Option<&TableVersion> {
+        self.versions.iter().find(|version| version.serving)
+    }
+
+    /// The version of this code, once a runner has started with it.
+    #[must_use]
+    pub fn own(&self) -> Option<&TableVersion> {
+        self.versions.iter().find(|version| version.own)
+    }
+}
+
+/// A version of a table, and how far it is.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TableVersion {
+    /// Its subscription, with a lease and a checkpoint of its own.
+    pub subscription_id: String,
+    /// Its table.
+    pub table: String,
+    /// The order in which versions were first seen.
+    pub generation: i64,
+    /// Whether it is that of the code that asks.
+    pub own: bool,
+    /// Whether the view of the declared name shows it.
+    pub serving: bool,
+    /// Whether a worker leads it at the moment.
+    pub live: bool,
+    /// Up to where its table is complete.
+    pub position: i64,
+    /// How many positions it is behind the end of the log.
+    pub lag: i64,
+    /// How many positions it comes forward in a second, on average since a runner last started
+    /// with it; `None` before the first.
+    pub rate: Option<f64>,
+    /// How long it will take to the end of the log at that rate; `None` where the rate says
+    /// nothing.
+    pub left: Option<Duration>,
+    /// How many of its events are parked.
+    pub parked: i64,
+    /// Since when it has caught up.
+    pub ready_at: Option<DateTime<Utc>>,
+    /// When another version took its place.
+    pub retired_at: Option<DateTime<Utc>>,
+    /// When its table was dropped.
+    pub dropped_at: Option<DateTime<Utc>>,
+    /// What kept it from being swapped in, or a retired table from being dropped, when it was last
+    /// tried.
+    pub hindrance: Option<String>,
+}
+
+/// How far the versions of a projection's table are.
+///
+/// # Errors
+///
+/// [`EventStoreError::Database`](crate::EventStoreError::Database).
+///
+/// # Cancel safety
+///
+/// A read; dropping it has no effect.
+pub async fn status<P: TableProjection, DB: Backend>(
+    store: &EventStore<DB>,
+) -> Result<TableStatus> {
+    let mut conn = store.pool().acquire().await?;
+    // In this order, or a checkpoint that moves in between would be ahead of the head.
+    let versions = DB::table_versions(&mut conn, P::TABLE.subscription).await?;
+    let head = DB::safe_head(&mut conn).await?.position;
+    let own = P::TABLE.version();
+    let versions = versions
+        .into_iter()
+        .map(|version| described(P::TABLE.subscription, &own, head, version))
+        .collect();
+    Ok(TableStatus { head, versions })
+}
+
+fn described(subscription: &str, own: &str, head: i64, version: RawVersion) -> TableVersion {
+    let position = version.position.unwrap_or(0);
+    let lag = (head - position).max(0);
+    #[allow(clippy::cast_precision_loss)]
+    let rate = match (version.measured, version.measured_seconds) {
+        (Some(positions), Some(seconds)) if positions > 0 && seconds > 0.0 => {
+            Some(positions as f64 / seconds)
+        }
+        _ => None,
+    };
+    #[allow(clippy::cast_precision_loss)]
+    let left = match rate {
+        _ if lag == 0 => Some(Duration::ZERO),
+        Some(rate) => Some(seconds(lag as f64 / rate)),
+        None => None,
+    };
+    TableVersion {
+        subscription_id: version_id(subscription, &version.fingerprint),
+        table: physical_table(&version.table_name, &version.fingerprint),
+        generation: version.generation,
+        own: version.fingerprint == own,
+        serving: version.serving,
+        live: version.live,
+        position,
+        lag,
+        rate,
+        left,
+        parked: version.parked,
+        ready_at: version.ready_at,
+        retired_at: version.retired_at,
+        dropped_at: version.dropped_at,
+        hindrance: version.hindrance,
+    }
+}
+
+/// Waits until what look-ups of this code read shows everything up to `position`.
+///
+/// # Errors
+///
+/// As [`EventStore::wait_for`].
+///
+/// # Cancel safety
+///
+/// A read; dropping it has no effect.
+pub async fn wait_for<P: TableProjection, DB: Backend>(
+    store: &EventStore<DB>,
+    position: i64,
+    timeout: Duration,
+) -> Result<()> {
+    let own;
+    let id = match source::<P, DB>(store).await? {
+        Source::Own => {
+            own = P::TABLE.subscription_id();
+            &*own
+        }
+        Source::Serving | Source::Nothing => P::TABLE.subscription,
+    };
+    store.wait_for(id, position, timeout).await
+}
