@@ -18,7 +18,7 @@ pub trait TestBackend: Backend {
     async fn run(conn: &mut Self::Connection, sql: &'static str);
 
     /// Asks for a number.
-    async fn number(store: &EventStore<Self>, sql: &'static str) -> i64;
+    fn number(store: &EventStore<Self>, sql: &'static str) -> impl Future<Output = i64> + Send;
 
     /// Notes an event in the table `seen`; see [`super::projections`].
     fn note(

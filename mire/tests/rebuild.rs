@@ -1,0 +1,531 @@
+//! Rebuilding a projection's table without downtime: a new version builds beside the old one, and
+//! takes its place when it has caught up.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use common::backends::TestBackend;
+use common::projections::{PATIENCE, append, fast, head, leader, start, stop, until};
+use common::tables::{Balance, UNLUCKY, Written, bonus};
+use mire::table::{self, TableProjection, TableStatus, TableVersion};
+use mire::{Backend, EventStore, EventStoreError, FailurePolicy, ProjectionRunnerBuilder, copy};
+
+type One = Balance<1>;
+type Two = Balance<2>;
+
+fn of<P: TableProjection, DB: Backend>(store: &EventStore<DB>) -> ProjectionRunnerBuilder<DB> {
+    fast(store, "a").subscribe_table::<P>()
+}
+
+async fn status<DB: Backend>(store: &EventStore<DB>) -> TableStatus {
+    table::status::<One, DB>(store).await.unwrap()
+}
+
+async fn version<P: TableProjection, DB: Backend>(store: &EventStore<DB>) -> Option<TableVersion> {
+    let status = table::status::<P, DB>(store).await.unwrap();
+    status.own().cloned()
+}
+
+/// Which version serves.
+async fn serving<DB: Backend>(store: &EventStore<DB>) -> Option<String> {
+    let status = status(store).await;
+    status
+        .serving()
+        .map(|version| version.subscription_id.clone())
+}
+
+async fn serves<P: TableProjection, DB: Backend>(store: &EventStore<DB>) {
+    let id = P::TABLE.subscription_id();
+    until(&format!("{id} serves"), || async {
+        serving(store).await.as_ref() == Some(&id)
+    })
+    .await;
+}
+
+/// Runs a version until it serves and has caught up, and stops it.
+async fn follow<P: TableProjection, DB: Backend>(store: &EventStore<DB>) {
+    let running = start(of::<P, DB>(store));
+    serves::<P, DB>(store).await;
+    until("it has caught up", || async {
+        let version = version::<P, DB>(store).await.unwrap();
+        version.ready_at.is_some() && version.lag == 0
+    })
+    .await;
+    stop(running).await;
+}
+
+async fn row<P: TableProjection<Key = String>, DB: Backend>(
+    store: &EventStore<DB>,
+    key: &str,
+) -> Result<Option<P>, EventStoreError> {
+    table::get(store, &key.to_owned()).await
+}
+
+/// What the view shows, added up, as SQL of the user's own sees it.
+async fn events_shown<DB: TestBackend>(store: &EventStore<DB>) -> i64 {
+    DB::number(store, "SELECT CAST(sum(events) AS bigint) FROM balances").await
+}
+
+/// Which version the view shows, by its bonus: it is in each row once.
+async fn bonus_shown<DB: TestBackend>(store: &EventStore<DB>) -> i64 {
+    DB::number(
+        store,
+        "SELECT min(balance) / 1000000 * 1000000 FROM balances",
+    )
+    .await
+}
+
+/// Writers and readers go on all the while. No reader ever fails, sees a table that is half-built,
+/// or sees one that is behind what it saw before.
+async fn a_rebuild_under_load_shows_readers_no_gap_and_nothing_half_built<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    for n in 0..40 {
+        append(&store, &format!("account-{}", n % 10), 1..=25).await;
+    }
+    let old = start(of::<One, DB>(&store));
+    store.wait_for("balances", 1000, PATIENCE).await.unwrap();
+    let ended = Arc::new(AtomicBool::new(false));
+    let writer = tokio::spawn({
+        let (store, ended) = (store.clone(), Arc::clone(&ended));
+        async move {
+            let mut n = 0;
+            while !ended.load(Ordering::SeqCst) {
+                append(&store, &format!("account-{}", n % 10), [1]).await;
+                n += 1;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+    });
+    let reads = Arc::new(AtomicI64::new(0));
+    let mut readers = Vec::new();
+    for _ in 0..2 {
+        let (store, ended, reads) = (store.clone(), Arc::clone(&ended), Arc::clone(&reads));
+        readers.push(tokio::spawn(async move {
+            let mut seen = (1000, 0);
+            while !ended.load(Ordering::SeqCst) {
+                let shown = events_shown(&store).await;
+                assert!(shown >= seen.0, "the view went from {} to {shown}", seen.0);
+                // The old code's look-ups: its own table, all the time.
+                let row = row::<One, DB>(&store, "3").await.unwrap().unwrap();
+                assert!(row.events >= seen.1, "{row:?} after {}", seen.1);
+                assert!(row.balance < bonus(2), "{row:?}");
+                seen = (shown, row.events);
+                // The new code's: the old version's, then its own.
+                let row = table::get::<Two, DB>(&store, &"3".to_owned()).await;
+                assert!(row.unwrap().unwrap().events >= 100);
+                reads.fetch_add(1, Ordering::SeqCst);
+            }
+        }));
+    }
+    until("readers read", || async {
+        reads.load(Ordering::SeqCst) > 5
+    })
+    .await;
+    assert_eq!(bonus_shown(&store).await, bonus(1));
+
+    let new = start(fast(&store, "b").batch_size(50).subscribe_table::<Two>());
+    serves::<Two, DB>(&store).await;
+    let swapped = reads.load(Ordering::SeqCst);
+    until("readers read on", || async {
+        reads.load(Ordering::SeqCst) > swapped + 5
+    })
+    .await;
+    assert_eq!(bonus_shown(&store).await, bonus(2));
+    ended.store(true, Ordering::SeqCst);
+    writer.await.unwrap();
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    let end = head(&store).await;
+    store.wait_for("balances", end, PATIENCE).await.unwrap();
+    let old_id = One::TABLE.subscription_id();
+    store.wait_for(&old_id, end, PATIENCE).await.unwrap();
+    assert_eq!(events_shown(&store).await, end);
+    let (ones, twos): (Vec<One>, Vec<Two>) = (
+        table::list(&store, None, 100).await.unwrap(),
+        table::list(&store, None, 100).await.unwrap(),
+    );
+    assert_eq!(ones.len(), twos.len());
+    for (one, two) in ones.iter().zip(&twos) {
+        let rest = (&one.account, one.events, one.balance - bonus(1));
+        assert_eq!(rest, (&two.account, two.events, two.balance - bonus(2)));
+    }
+    stop(old).await;
+    stop(new).await;
+}
+
+async fn a_rebuild_that_is_killed_goes_on_where_it_was_and_says_how_far_it_is<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    for n in 0..30 {
+        append(&store, &format!("account-{n}"), 1..=50).await;
+    }
+    follow::<One, DB>(&store).await;
+    let two = Two::TABLE.subscription_id();
+    let mut before = 0;
+    for _ in 0..3 {
+        let (_cancel, task) = start(fast(&store, "b").batch_size(3).subscribe_table::<Two>());
+        until("it comes forward", || async {
+            store.checkpoint(&two).await.unwrap().unwrap_or(0) > before
+        })
+        .await;
+        // Killed: nothing is released, and what it had open rolls back.
+        task.abort();
+        let _ = task.await;
+        let half = version::<Two, DB>(&store).await.unwrap();
+        assert!(half.position > before && half.position < 1500, "{half:?}");
+        assert_eq!(half.lag, 1500 - half.position);
+        assert!(half.ready_at.is_none() && !half.serving, "{half:?}");
+        let (rate, left) = (half.rate.unwrap(), half.left.unwrap());
+        #[allow(clippy::cast_precision_loss)]
+        let expected = half.lag as f64 / rate;
+        assert!((left.as_secs_f64() - expected).abs() < 0.01, "{half:?}");
+        // Meanwhile all is as it was.
+        assert_eq!(bonus_shown(&store).await, bonus(1));
+        assert_eq!(events_shown(&store).await, 1500);
+        before = half.position;
+    }
+    follow::<Two, DB>(&store).await;
+    let rows: Vec<Two> = table::list(&store, None, 100).await.unwrap();
+    assert_eq!(rows.len(), 30);
+    assert!(rows.iter().all(|row| row.events == 50), "{rows:?}");
+    let done = version::<Two, DB>(&store).await.unwrap();
+    assert_eq!((done.lag, done.left), (0, Some(Duration::ZERO)));
+    let old = version::<One, DB>(&store).await.unwrap();
+    assert!(!old.serving && old.retired_at.is_some(), "{old:?}");
+}
+
+async fn code_that_was_rolled_back_takes_over_when_the_new_one_is_gone_and_not_before<
+    DB: TestBackend,
+>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    let soon = |worker: &str| {
+        fast(&store, worker)
+            .lease_ttl(Duration::from_secs(1))
+            .take_over_after(Duration::from_millis(300))
+    };
+    follow::<One, DB>(&store).await;
+    let new = start(soon("new").subscribe_table::<Two>());
+    serves::<Two, DB>(&store).await;
+
+    // Both run, as during a deployment: the newer one serves, steadily.
+    let old = start(soon("old").subscribe_table::<One>());
+    until("the old one leads its own", || async {
+        leader(&store, &One::TABLE.subscription_id())
+            .await
+            .is_some()
+    })
+    .await;
+    append(&store, "account-1", [11]).await;
+    for _ in 0..15 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(serving(&store).await, Some(Two::TABLE.subscription_id()));
+    }
+    // The old code reads its own table, which is up to date.
+    table::wait_for::<One, DB>(&store, 11, PATIENCE)
+        .await
+        .unwrap();
+    let own = row::<One, DB>(&store, "1").await.unwrap().unwrap();
+    assert_eq!((own.events, own.balance), (11, bonus(1) + 66));
+
+    // Rolled back: only the old one is left.
+    stop(new).await;
+    serves::<One, DB>(&store).await;
+    assert_eq!(bonus_shown(&store).await, bonus(1));
+    // And forward again, which is older than nothing.
+    let new = start(soon("new").subscribe_table::<Two>());
+    serves::<Two, DB>(&store).await;
+    assert_eq!(bonus_shown(&store).await, bonus(2));
+    stop(new).await;
+    stop(old).await;
+}
+
+/// The leader of the new version has lost its lease, and does not know it yet, when it comes to
+/// swap its table in.
+async fn a_swap_by_a_leader_that_lost_its_lease_changes_nothing<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    follow::<One, DB>(&store).await;
+    let run = async |sql| {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(&mut conn, sql).await;
+    };
+    // The old version seems to be ahead, so the new one tries again and again.
+    run("UPDATE mire_checkpoints SET position = 5000 WHERE subscription_id = 'balances@00000001'")
+        .await;
+    let new = start(
+        fast(&store, "b")
+            .lease_ttl(Duration::from_secs(60))
+            .subscribe_table::<Two>(),
+    );
+    store
+        .wait_for(&Two::TABLE.subscription_id(), 10, PATIENCE)
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(serving(&store).await, Some(One::TABLE.subscription_id()));
+    // Another worker took the lease; the first heartbeat that says so is 20 seconds away.
+    run("UPDATE mire_leases
+            SET instance = '00000000-0000-0000-0000-000000000000', fence_token = fence_token + 1
+          WHERE subscription_id = 'balances@00000002';
+         UPDATE mire_checkpoints SET fence_token = fence_token + 1
+          WHERE subscription_id = 'balances@00000002';
+         UPDATE mire_checkpoints SET position = 10 WHERE subscription_id = 'balances@00000001'")
+    .await;
+    tokio::time::sleep(Duration::from_millis(1000)).await;
+    assert_eq!(serving(&store).await, Some(One::TABLE.subscription_id()));
+    assert_eq!(bonus_shown(&store).await, bonus(1));
+    stop(new).await;
+}
+
+async fn a_retired_table_is_dropped_after_its_grace_and_look_ups_go_on<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    let soon = |worker: &str| fast(&store, worker).drop_tables_after(Duration::from_millis(500));
+    let old = start(soon("old").subscribe_table::<One>());
+    serves::<One, DB>(&store).await;
+    let new = start(soon("new").subscribe_table::<Two>());
+    serves::<Two, DB>(&store).await;
+    // As long as somebody keeps it, it stays.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(
+        version::<One, DB>(&store)
+            .await
+            .unwrap()
+            .dropped_at
+            .is_none()
+    );
+    let own = row::<One, DB>(&store, "1").await.unwrap().unwrap();
+    assert_eq!(own.balance, bonus(1) + 55);
+
+    stop(old).await;
+    until("it is dropped", || async {
+        version::<One, DB>(&store)
+            .await
+            .unwrap()
+            .dropped_at
+            .is_some()
+    })
+    .await;
+    // Old code that only reads: the version that serves has the same columns.
+    let other = row::<One, DB>(&store, "1").await.unwrap().unwrap();
+    assert_eq!(other.balance, bonus(2) + 55);
+
+    // Old code that runs again builds its table again, from the start.
+    append(&store, "account-1", [11]).await;
+    let old = start(soon("old").subscribe_table::<One>());
+    until("it is there again", || async {
+        let version = version::<One, DB>(&store).await.unwrap();
+        version.ready_at.is_some() && version.lag == 0
+    })
+    .await;
+    assert_eq!(serving(&store).await, Some(Two::TABLE.subscription_id()));
+    until("look-ups find it", || async {
+        let row = row::<One, DB>(&store, "1").await.unwrap().unwrap();
+        (row.events, row.balance) == (11, bonus(1) + 66)
+    })
+    .await;
+    stop(old).await;
+    stop(new).await;
+}
+
+/// A copy takes checkpoints along, and not the tables that they speak of.
+async fn a_copy_of_the_log_builds_its_tables_from_the_start<DB: TestBackend>() {
+    let (source, _database) = DB::fresh().await;
+    append(&source, "account-1", 1..=10).await;
+    follow::<One, DB>(&source).await;
+    let (target, _other) = DB::fresh().await;
+    copy(&source, &target).await.unwrap();
+    let copied = target.checkpoint(&One::TABLE.subscription_id()).await;
+    assert_eq!(copied.unwrap(), Some(10), "the copy is there to mislead");
+    follow::<One, DB>(&target).await;
+    let row = row::<One, DB>(&target, "1").await.unwrap().unwrap();
+    assert_eq!((row.events, row.balance), (10, bonus(1) + 55));
+}
+
+async fn a_version_of_another_shape_is_not_read_before_it_is_ready<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    let nothing = row::<Written, DB>(&store, "1").await.unwrap_err();
+    assert!(
+        nothing.to_string().contains("no version serves"),
+        "{nothing}"
+    );
+    follow::<One, DB>(&store).await;
+    let before = row::<Written, DB>(&store, "1").await.unwrap_err();
+    assert!(
+        matches!(before, EventStoreError::TableNotReady { .. }),
+        "{before:?}"
+    );
+    assert!(
+        before.to_string().contains("`balances@0000ffff`"),
+        "{before}"
+    );
+    follow::<Written, DB>(&store).await;
+    let row_now = row::<Written, DB>(&store, "1").await.unwrap().unwrap();
+    assert_eq!(row_now.balance, "55");
+    let shown: Vec<Written> = DB::rows(&store, "SELECT * FROM balances").await;
+    assert_eq!(shown, [row_now]);
+    // The old code goes on with its own table.
+    let old = row::<One, DB>(&store, "1").await.unwrap().unwrap();
+    assert_eq!(old.events, 10);
+}
+
+async fn a_version_with_parked_events_does_not_take_the_place_of_a_sound_one<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", [1, UNLUCKY]).await;
+    append(&store, "account-2", [2]).await;
+    follow::<One, DB>(&store).await;
+    type Thirteen = Balance<13>;
+    let id = Thirteen::TABLE.subscription_id();
+    let new =
+        start(fast(&store, "b").subscribe_table_with::<Thirteen>(|s| {
+            s.on_failure(FailurePolicy::Park).max_attempts(1)
+        }));
+    until("it says what hinders it", || async {
+        let version = version::<Thirteen, DB>(&store).await;
+        let hindrance = version.and_then(|version| version.hindrance);
+        hindrance.is_some_and(|text| text.contains("1 of its events are parked"))
+    })
+    .await;
+    assert_eq!(serving(&store).await, Some(One::TABLE.subscription_id()));
+    let parked = store.parked(&id, 0, 9).await.unwrap();
+    assert_eq!(parked.len(), 1);
+    store
+        .drop_parked(&id, parked[0].global_position)
+        .await
+        .unwrap();
+    serves::<Thirteen, DB>(&store).await;
+    until("nothing hinders it any more", || async {
+        let version = version::<Thirteen, DB>(&store).await.unwrap();
+        version.hindrance.is_none()
+    })
+    .await;
+    stop(new).await;
+}
+
+async fn the_declared_name_stands_for_the_version_that_serves<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    follow::<One, DB>(&store).await;
+    append(&store, "account-1", [11]).await;
+    assert_eq!(store.checkpoint("balances").await.unwrap(), Some(10));
+    assert_eq!(store.projection_lag("balances").await.unwrap(), 1);
+    follow::<Two, DB>(&store).await;
+    assert_eq!(store.checkpoint("balances").await.unwrap(), Some(11));
+    assert_eq!(
+        store.checkpoint("balances@00000001").await.unwrap(),
+        Some(10)
+    );
+    let lease = mire::lease::status(store.pool(), "balances").await.unwrap();
+    let own = mire::lease::status(store.pool(), "balances@00000002").await;
+    assert_eq!(lease, own.unwrap());
+    assert!(lease.is_some());
+}
+
+/// What only PostgreSQL has: dependent views that hinder, privileges, and locks of readers.
+#[cfg(feature = "postgres")]
+mod on_postgres {
+    use super::*;
+    use mire::Postgres;
+
+    async fn run(store: &EventStore, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(store.pool()).await.unwrap();
+    }
+
+    async fn hindered(store: &EventStore, by: &str) {
+        until("it says what hinders it", || async {
+            let version = version::<Written, Postgres>(store).await;
+            let hindrance = version.and_then(|version| version.hindrance);
+            hindrance.is_some_and(|text| text.contains(by))
+        })
+        .await;
+        assert_eq!(serving(store).await, Some(One::TABLE.subscription_id()));
+        assert_eq!(events_shown(store).await, 10);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_view_of_the_users_own_hinders_a_swap_only_where_columns_change() {
+        let (store, _database) = Postgres::fresh().await;
+        append(&store, "account-1", 1..=10).await;
+        follow::<Two, Postgres>(&store).await;
+        run(&store, "CREATE VIEW mine AS SELECT events FROM balances").await;
+        follow::<One, Postgres>(&store).await;
+        let mine: i64 = sqlx::query_scalar("SELECT events FROM mine")
+            .fetch_one(store.pool())
+            .await
+            .unwrap();
+        assert_eq!(mine, 10);
+
+        let new = start(of::<Written, Postgres>(&store));
+        hindered(&store, "other objects depend on it").await;
+        run(&store, "DROP VIEW mine").await;
+        serves::<Written, Postgres>(&store).await;
+        stop(new).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_reader_that_takes_its_time_delays_the_swap_and_no_other_reader() {
+        let (store, _database) = Postgres::fresh().await;
+        append(&store, "account-1", 1..=10).await;
+        follow::<One, Postgres>(&store).await;
+        let mut reading = store.pool().begin().await.unwrap();
+        sqlx::query("SELECT * FROM balances")
+            .fetch_all(&mut *reading)
+            .await
+            .unwrap();
+        let new = start(of::<Written, Postgres>(&store));
+        hindered(&store, "lock timeout").await;
+        let longest = async {
+            let mut longest = Duration::ZERO;
+            for _ in 0..100 {
+                let asked = std::time::Instant::now();
+                assert_eq!(events_shown(&store).await, 10);
+                longest = longest.max(asked.elapsed());
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            longest
+        };
+        assert!(longest.await < Duration::from_secs(2));
+        reading.commit().await.unwrap();
+        serves::<Written, Postgres>(&store).await;
+        stop(new).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn privileges_on_the_view_outlast_a_change_of_its_columns() {
+        let (store, _database) = Postgres::fresh().await;
+        append(&store, "account-1", 1..=10).await;
+        follow::<One, Postgres>(&store).await;
+        run(&store, "GRANT SELECT ON balances TO PUBLIC").await;
+        run(
+            &store,
+            "GRANT UPDATE ON balances TO pg_monitor WITH GRANT OPTION",
+        )
+        .await;
+        follow::<Written, Postgres>(&store).await;
+        let privileges: bool = sqlx::query_scalar(
+            "SELECT has_table_privilege('pg_read_all_stats', 'balances', 'SELECT')
+                AND has_table_privilege('pg_monitor', 'balances', 'UPDATE WITH GRANT OPTION')",
+        )
+        .fetch_one(store.pool())
+        .await
+        .unwrap();
+        assert!(privileges);
+    }
+}
+
+conformance!(
+    a_rebuild_under_load_shows_readers_no_gap_and_nothing_half_built,
+    a_rebuild_that_is_killed_goes_on_where_it_was_and_says_how_far_it_is,
+    code_that_was_rolled_back_takes_over_when_the_new_one_is_gone_and_not_before,
+    a_swap_by_a_leader_that_lost_its_lease_changes_nothing,
+    a_retired_table_is_dropped_after_its_grace_and_look_ups_go_on,
+    a_copy_of_the_log_builds_its_tables_from_the_start,
+    a_version_of_another_shape_is_not_read_before_it_is_ready,
+    a_version_with_parked_events_does_not_take_the_place_of_a_sound_one,
+    the_declared_name_stands_for_the_version_that_serves,
+);
