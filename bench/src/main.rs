@@ -1,5 +1,6 @@
 //! mire beside other event stores, workload by workload. `--help` says how.
 
+mod child;
 mod options;
 mod report;
 mod rounds;
@@ -21,7 +22,14 @@ use server::Server;
 use workload::Workload;
 
 fn main() -> ExitCode {
-    let options = match options::parse(std::env::args_os().skip(1)) {
+    let mut args = std::env::args_os().skip(1).peekable();
+    if args.next_if(|arg| arg == child::WORD).is_some() {
+        let answer = tokio::runtime::Runtime::new()
+            .map_err(Into::into)
+            .and_then(|runtime| runtime.block_on(child::run(args.collect())));
+        return exit_code(answer);
+    }
+    let options = match options::parse(args) {
         Ok(Asked::Help) => {
             print!("{}", options::HELP);
             return ExitCode::SUCCESS;
@@ -32,7 +40,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(&options) {
+    exit_code(run(&options))
+}
+
+fn exit_code(answer: anyhow::Result<()>) -> ExitCode {
+    match answer {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");

@@ -24,7 +24,12 @@ pub fn contestants(workload: &dyn Workload, options: &Options) -> anyhow::Result
             Some(names) => names.iter().any(|name| name == kind.name),
         }));
     }
-    for name in options.peers.iter().flatten().filter(|name| *name != "none") {
+    for name in options
+        .peers
+        .iter()
+        .flatten()
+        .filter(|name| *name != "none")
+    {
         Kind::of(name)?;
     }
     Ok(kinds)

@@ -56,6 +56,7 @@ impl Server {
             name,
             url: url.into(),
             server: self.pool.clone(),
+            server_url: self.url.to_string(),
         })
     }
 
@@ -75,6 +76,7 @@ pub struct Database {
     pub name: String,
     pub url: String,
     server: PgPool,
+    server_url: String,
 }
 
 impl Database {
@@ -89,6 +91,11 @@ impl Database {
     /// A connection beside the system's own.
     pub async fn connect(&self) -> anyhow::Result<PgConnection> {
         Ok(PgConnection::connect(&self.url).await?)
+    }
+
+    /// A connection to another database of the same server.
+    pub async fn server_connection(&self) -> anyhow::Result<PgConnection> {
+        Ok(PgConnection::connect(&self.server_url).await?)
     }
 
     /// Brings the planner's statistics up to date, as autovacuum does sooner or later.

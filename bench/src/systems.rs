@@ -28,6 +28,7 @@ pub enum Can {
     Deposit,
     Append,
     SaveMany,
+    AppendMany,
     Fold,
     Subscribe,
     /// A follower takes over when the leader dies.
@@ -42,6 +43,18 @@ pub type Seen = Arc<dyn Fn(i64) + Send + Sync>;
 pub struct Settings {
     pub lease_ttl: Option<Duration>,
     pub lease_recheck: Option<Duration>,
+    pub poll: Option<Duration>,
+}
+
+impl Settings {
+    /// Looks for events once a second where nothing wakes it, which is mire's default; of a peer
+    /// with a longer one, the figures would show nothing else.
+    pub fn short_poll() -> Self {
+        Self {
+            poll: Some(Duration::from_secs(1)),
+            ..Self::default()
+        }
+    }
 }
 
 /// An event store with a domain of bank accounts on top: an account is a stream, a deposit an event.
@@ -61,6 +74,9 @@ pub trait System: Send + Sync {
 
     /// Saves deposits of 0, 1, 2 … in one go to a new account.
     async fn save_many(&self, account: &str, count: i64) -> anyhow::Result<()>;
+
+    /// Appends so many deposits in one go, whatever the account's version.
+    async fn append_many(&self, account: &str, count: i64) -> anyhow::Result<()>;
 
     /// Folds an account as if this process had never seen it, and answers how many deposits it had.
     async fn fold(&self, account: &str) -> anyhow::Result<i64>;

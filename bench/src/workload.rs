@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sqlx::PgConnection;
 
 use crate::server::Database;
 use crate::systems::{Can, Kind, System};
@@ -20,6 +21,11 @@ impl Stand {
     /// A size, smaller for a quick try.
     pub fn size(&self, full: i64, quick: i64) -> i64 {
         if self.quick { quick } else { full }
+    }
+
+    /// A connection to the server that leaves the system's database alone.
+    pub async fn server_connection(&self) -> anyhow::Result<PgConnection> {
+        self.database.server_connection().await
     }
 }
 

@@ -1,12 +1,18 @@
 //! The workloads, one a file, in the order of the table.
 
 mod append;
+mod bystander;
 mod catch_up;
 mod contended;
 mod fold;
+mod growth;
+mod losses;
+mod memory;
 mod save_many;
 mod saves_in_sequence;
 mod saves_side_by_side;
+mod take_over;
+mod wake_up;
 
 use crate::workload::Workload;
 
@@ -19,5 +25,11 @@ pub fn all() -> Vec<Box<dyn Workload>> {
         Box::new(save_many::SaveMany),
         Box::new(fold::Fold),
         Box::new(catch_up::CatchUp),
+        Box::new(wake_up::WakeUp),
+        Box::new(take_over::TakeOver),
+        Box::new(bystander::Bystander),
+        Box::new(growth::Growth::default()),
+        Box::new(losses::Losses),
+        Box::new(memory::Memory),
     ]
 }

@@ -97,6 +97,15 @@ impl System for Peer {
         Ok(())
     }
 
+    async fn append_many(&self, account: &str, count: i64) -> anyhow::Result<()> {
+        let stream = format!("account-{account}");
+        let events: Vec<_> = (0..count).map(|n| Event::new(deposit_of(n))).collect();
+        self.store
+            .append(&stream, "account", ExpectedVersion::Any, &events)
+            .await?;
+        Ok(())
+    }
+
     async fn fold(&self, account: &str) -> anyhow::Result<i64> {
         let root = self.store.load::<Account>(account).await?;
         Ok(root.map_or(0, |root| root.state.deposits))
@@ -114,6 +123,9 @@ impl System for Peer {
         }
         if let Some(recheck) = settings.lease_recheck {
             runner = runner.lease_recheck_interval(recheck);
+        }
+        if let Some(poll) = settings.poll {
+            runner = runner.idle_backstop_interval(poll);
         }
         let runner = runner.subscribe(subscription, Handler(seen)).build();
         let cancel = CancellationToken::new();

@@ -89,6 +89,15 @@ impl System for Ours {
         Ok(())
     }
 
+    async fn append_many(&self, account: &str, count: i64) -> anyhow::Result<()> {
+        let stream = format!("account-{account}");
+        let events: Vec<_> = (0..count).map(|n| Event::new(deposit_of(n))).collect();
+        self.store
+            .append(&stream, "account", ExpectedVersion::Any, &events)
+            .await?;
+        Ok(())
+    }
+
     async fn fold(&self, account: &str) -> anyhow::Result<i64> {
         // A store of its own has an empty cache.
         let cold = EventStore::new(self.pool.clone());
@@ -108,6 +117,9 @@ impl System for Ours {
         }
         if let Some(recheck) = settings.lease_recheck {
             runner = runner.lease_recheck_interval(recheck);
+        }
+        if let Some(poll) = settings.poll {
+            runner = runner.poll_interval(poll);
         }
         let runner = runner.subscribe(subscription, Handler(seen)).build();
         let cancel = CancellationToken::new();
