@@ -16,6 +16,8 @@ use crate::names;
 pub(crate) struct Words {
     place: Place,
     metas: Vec<(&'static str, Meta)>,
+    /// Words that were probably meant by others.
+    meant: Vec<&'static str>,
     /// The attribute's name, to report what is missing.
     pub(crate) span: Span,
 }
@@ -41,9 +43,21 @@ impl Words {
         let named = metas.iter().position(|meta| {
             matches!(meta, Meta::Path(path) if !words_of(place).any(|word| path.is_ident(word.name)))
         });
-        let path = named.and_then(|at| match metas.remove(at) {
-            Meta::Path(path) => Some(path),
-            _ => None,
+        let with_more = || metas.iter().position(|meta| meta.path().segments.len() > 1);
+        let path = named.or_else(with_more).map(|at| match metas.remove(at) {
+            Meta::Path(path) => path,
+            meta => {
+                let path = meta.path().clone();
+                errors.on(
+                    &path,
+                    "an event is named without its fields",
+                    format_args!(
+                        "write `{}` alone, and the fields that are needed as parameters of the function",
+                        names::path_text(&path)
+                    ),
+                );
+                path
+            }
         });
         for meta in metas {
             words.add(meta, errors);
@@ -84,6 +98,7 @@ impl Words {
         Self {
             place,
             metas: Vec::new(),
+            meant: Vec::new(),
             span,
         }
     }
@@ -93,7 +108,10 @@ impl Words {
         let Some(word) = words_of(self.place).find(|word| path.is_ident(word.name)) else {
             let written = names::path_text(path);
             let mend = match nearest(&written, words_of(self.place).map(|word| word.name)) {
-                Some(near) => format!("did you mean `{near}`?"),
+                Some(near) => {
+                    self.meant.push(near);
+                    format!("did you mean `{near}`?")
+                }
                 None if self.place == Place::On && path.segments.len() > 1 => {
                     "a function handles one event: write another function for this one".to_owned()
                 }
@@ -137,6 +155,11 @@ impl Words {
         } else {
             forms
         }
+    }
+
+    /// Whether a word is missing, and no other one was probably meant to be it.
+    pub(crate) fn lacks(&self, name: &str) -> bool {
+        self.span_of(name).is_none() && !self.meant.contains(&name)
     }
 
     /// Where a word stands, if it was given.

@@ -10,13 +10,15 @@ use proc_macro2::Ident;
 
 use crate::errors::Errors;
 
-/// Refuses the name of a function that the macro generates beside it.
-fn generated_twin(ident: &Ident, generated: &[&str], errors: &mut Errors) {
-    if generated.iter().any(|name| ident == name) {
+/// Refuses the name of a function that the macro generates beside it; answers whether it is free.
+fn generated_twin(ident: &Ident, generated: &[impl AsRef<str>], errors: &mut Errors) -> bool {
+    let taken = generated.iter().any(|name| ident == name.as_ref());
+    if taken {
         errors.at(
             ident.span(),
             format_args!("`{ident}` is the name of a function that the macro generates"),
             "choose another name",
         );
     }
+    !taken
 }

@@ -152,9 +152,12 @@ pub(crate) fn event_type_mistake(event_type: &str) -> Option<(&'static str, Stri
     }
 }
 
-/// The longest name of a table: the versions of a declaration have tables of their own, whose names
-/// are ten characters longer, and PostgreSQL's names have 63.
-const MAX_TABLE_BYTES: usize = 53;
+/// The longest name of a table: the tables of its versions, and their indexes, are named after it,
+/// and PostgreSQL cuts names at 63.
+const MAX_TABLE_BYTES: usize = 48;
+
+/// Prefixes of tables that belong to the runtime and to the databases.
+const RESERVED_TABLES: [&str; 3] = [RESERVED_PREFIX, "pg_", "sqlite_"];
 
 /// The longest name of a column.
 const MAX_COLUMN_BYTES: usize = 63;
@@ -192,12 +195,18 @@ pub(crate) fn table_mistake(name: &str) -> Option<(&'static str, String)> {
         .take(MAX_TABLE_BYTES)
         .collect();
     let slug = slug.trim_matches(|c: char| c == '_' || c.is_ascii_digit());
-    let slug = slug.strip_prefix(RESERVED_PREFIX).unwrap_or(slug);
+    let prefix = RESERVED_TABLES
+        .iter()
+        .find(|prefix| slug.starts_with(**prefix));
+    let slug = prefix.map_or(slug, |prefix| &slug[prefix.len()..]);
     let slug = if slug.is_empty() { "balances" } else { slug };
-    let wrong = if name.starts_with(RESERVED_PREFIX) {
-        "tables that start with `mire_` are reserved"
+    let wrong = if RESERVED_TABLES
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+    {
+        "tables that start with `mire_`, `pg_` or `sqlite_` are reserved"
     } else if name.len() > MAX_TABLE_BYTES {
-        "a table's name can't be longer than 53 bytes"
+        "a table's name can't be longer than 48 bytes"
     } else if !name.starts_with(|c: char| c.is_ascii_lowercase())
         || !name
             .chars()
@@ -279,8 +288,8 @@ mod tests {
         assert_eq!(table_mistake("mire_balances").unwrap().1, "balances");
         assert_eq!(table_mistake("My Balances!").unwrap().1, "my_balances");
         assert_eq!(table_mistake("").unwrap().1, "balances");
-        assert_eq!(table_mistake(&"b".repeat(53)), None);
-        assert!(table_mistake(&"b".repeat(54)).is_some());
+        assert_eq!(table_mistake(&"b".repeat(48)), None);
+        assert!(table_mistake(&"b".repeat(49)).is_some());
         assert_eq!(column_mistake("order"), None);
         assert!(column_mistake("CTID").is_some());
         assert_eq!(subscription_mistake("welcome-mail"), None);

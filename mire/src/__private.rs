@@ -1,8 +1,10 @@
 //! What generated code names. Not part of the public interface: it may change in any release.
 
 mod keys;
+mod rows;
 
-pub use keys::{StreamKey, stream_key};
+pub use keys::{KeyOf, StreamKey, key_of, no_key, stream_key};
+pub use rows::{ColumnOf, column, index_column, json_column, key_column};
 pub use {serde, serde_json, sqlx, uuid};
 
 pub use crate::event::set::{EventDef, EventSet, decode_event, decode_struct, encode_event};
@@ -10,7 +12,9 @@ pub use crate::projection::acting::{
     Acting, Acts, ActsIn, Handling, Outcome, Reads, act, act_in, categories, handled, nothing,
     runner,
 };
-pub use crate::projection::reads::{ParameterOf, Set, copy_of, distinct_subscriptions, read};
+pub use crate::projection::reads::{
+    ParameterOf, Set, copy_of, distinct_subscriptions, read, read_any,
+};
 pub use crate::upcast::Upcast;
 
 use crate::aggregate::{Aggregate, AggregateRoot};

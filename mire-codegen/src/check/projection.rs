@@ -2,7 +2,7 @@
 
 use super::generated_twin;
 use crate::errors::Errors;
-use crate::model::{Effect, Form, Handler, Projection};
+use crate::model::{Call, Effect, Form, Handler, Projection, Table};
 use crate::names;
 
 /// The functions that `projection!` generates on every projection with a table.
@@ -37,11 +37,31 @@ pub(crate) fn projection(projection: &mut Projection, errors: &mut Errors) {
     }
     projection.handlers = handlers;
 
-    let generated = match projection.form {
-        Form::Table(_) => &ON_TABLES[..],
-        Form::Acting(_) => &["runner"],
+    let generated = match &projection.form {
+        Form::Table(table) => ON_TABLES
+            .iter()
+            .map(|&name| name.to_owned())
+            .chain(lookups(table))
+            .collect(),
+        Form::Acting(_) => vec!["runner".to_owned()],
     };
-    for function in &projection.functions {
-        generated_twin(&function.ident, generated, errors);
-    }
+    projection.functions.retain(|function| {
+        let free = generated_twin(&function.ident, &generated, errors);
+        for handler in &mut projection.handlers {
+            let calls = |call: &Call| call.ident == function.ident;
+            if !free && matches!(&handler.effect, Effect::Call(call) if calls(call)) {
+                handler.effect = Effect::Mistaken;
+            }
+        }
+        free
+    });
+}
+
+/// The names of the look-ups by indexed columns.
+fn lookups(table: &Table) -> impl Iterator<Item = String> {
+    let indexed = table.columns.iter().filter(|column| column.indexed);
+    indexed.flat_map(|column| {
+        let name = column.name();
+        [format!("by_{name}"), format!("by_{name}_range")]
+    })
 }

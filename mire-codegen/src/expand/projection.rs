@@ -2,6 +2,8 @@
 
 mod acting;
 mod events;
+mod fallback;
+mod table;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -30,7 +32,7 @@ pub(crate) fn expand(projection: &Projection) -> TokenStream {
     );
     let functions = functions.iter().map(|function| &function.tokens);
     let own = match form {
-        Form::Table(_) => TokenStream::new(),
+        Form::Table(table) => table::expand(projection, table),
         Form::Acting(acting) => acting::expand(projection, acting),
     };
     quote! {

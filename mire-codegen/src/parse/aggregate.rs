@@ -121,7 +121,7 @@ fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> A
 
 fn category(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
     let fallback = names::kebab(&names::text(ident)).replace('-', "_");
-    if words.span_of("category").is_none() {
+    if words.lacks("category") {
         errors.at(
             words.span,
             format_args!("the aggregate `{ident}` has no `category`"),

@@ -113,7 +113,7 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
 
 fn subscription(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
     let fallback = names::kebab(&names::text(ident));
-    if words.span_of("subscription").is_none() {
+    if words.lacks("subscription") {
         errors.at(
             words.span,
             format_args!("the projection `{ident}` has no `subscription`"),

@@ -27,3 +27,30 @@ pub fn stream_key<E: EventData, K: StreamKey<E>>(event: &PageEvent<'_>) -> Resul
     let id = stream_id.split_once('-').map_or("", |(_, id)| id);
     K::from_id(id)
 }
+
+/// A key of a table that takes an event's field of type `F`: one of the same type.
+#[diagnostic::on_unimplemented(
+    message = "the event's field is a `{F}`, and the key of the table a `{Self}`",
+    label = "not the type of the key",
+    note = "name a field of type `{Self}`, or make the key a `{F}`"
+)]
+pub trait KeyOf<F> {
+    /// The field as the key.
+    fn of_field(field: F) -> Self;
+}
+
+impl<T> KeyOf<T> for T {
+    fn of_field(field: T) -> T {
+        field
+    }
+}
+
+/// The key in an event's field.
+pub fn key_of<K: KeyOf<F>, F: Clone>(field: &F) -> K {
+    K::of_field(field.clone())
+}
+
+/// An event that is not handled has no row.
+pub fn no_key(event: &PageEvent<'_>) -> DecodeError {
+    format!("`{}` belongs to no row", event.event_type()).into()
+}

@@ -339,3 +339,65 @@ impl<DB: Backend> ProjectionRunnerBuilder<DB> {
         }
     }
 }
+
+/// A runner of several declared projections, of which the compiler knows that no two have the same
+/// subscription. One that acts is followed by `=` and its value.
+///
+/// ```no_run
+/// # #[derive(serde::Serialize, serde::Deserialize, mire::EventData)]
+/// # #[mire(entity = "account")]
+/// # pub enum AccountEvent { Opened { owner: String } }
+/// mire::projection!(
+///     #[projection(subscription = "welcome-mail", reads(AccountEvent))]
+///     pub struct WelcomeMail {
+///         sender: String,
+///     }
+///
+///     #[on(AccountEvent::Opened)]
+///     async fn welcome(&self, owner: &str) {
+///         println!("{}: welcome, {owner}", self.sender);
+///     }
+/// );
+///
+/// mire::projection!(
+///     #[projection(subscription = "owners", reads(AccountEvent))]
+///     pub struct Owner {
+///         #[key]
+///         account: String,
+///         owner: String,
+///     }
+///
+///     #[on(AccountEvent::Opened)]
+///     fn opened(&mut self, owner: &str) {
+///         self.owner = owner.to_owned();
+///     }
+/// );
+///
+/// # async fn example<DB: mire::Backend>(store: mire::EventStore<DB>) -> anyhow::Result<()> {
+/// let mail = WelcomeMail {
+///     sender: "bank@example.org".to_owned(),
+/// };
+/// let runner = mire::runner!(&store, Owner, WelcomeMail = mail).build();
+/// runner.run(Default::default()).await
+/// # }
+/// ```
+///
+/// It answers a [`ProjectionRunnerBuilder`]; handlers written by hand, and projections that are
+/// generic over the backend, can be added to it. What the compiler can't see there, the runner says
+/// when it starts: [`RunnerError::DuplicateSubscription`](crate::RunnerError::DuplicateSubscription).
+#[macro_export]
+macro_rules! runner {
+    (@subscribe $builder:expr, $projection:ty) => {
+        $crate::ProjectionRunnerBuilder::subscribe_table::<$projection>($builder)
+    };
+    (@subscribe $builder:expr, $projection:ty, $value:expr) => {
+        $crate::ProjectionRunnerBuilder::subscribe_projection::<$projection>($builder, $value)
+    };
+    ($store:expr, $($projection:ty $(= $value:expr)?),+ $(,)?) => {{
+        const _: () =
+            $crate::__private::distinct_subscriptions(&[$(<$projection>::SUBSCRIPTION),+]);
+        let builder = $crate::ProjectionRunner::builder(::core::clone::Clone::clone($store));
+        $(let builder = $crate::runner!(@subscribe builder, $projection $(, $value)?);)+
+        builder
+    }};
+}

@@ -104,5 +104,15 @@ fn newtype(aggregate: &Aggregate, ident: &Ident) -> TokenStream {
                 id.0
             }
         }
+        #[automatically_derived]
+        impl #krate::ColumnType for #ident {
+            type Stored = #uuid;
+            fn to_stored(&self) -> ::core::result::Result<#uuid, #krate::ColumnError> {
+                ::core::result::Result::Ok(self.0)
+            }
+            fn from_stored(id: #uuid) -> ::core::result::Result<Self, #krate::ColumnError> {
+                ::core::result::Result::Ok(Self(id))
+            }
+        }
     }
 }

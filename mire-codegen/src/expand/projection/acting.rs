@@ -78,7 +78,7 @@ fn act(projection: &Projection) -> TokenStream {
         Effect::Ignore => Some(Arm::plain(nothing.clone())),
         Effect::Delete { .. } | Effect::Mistaken => None,
     };
-    events::by_event(projection, answer, &nothing)
+    events::by_event(projection, answer, &quote!(_ => #nothing,))
 }
 
 fn plain(projection: &Projection, act: &TokenStream) -> TokenStream {

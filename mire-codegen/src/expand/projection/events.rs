@@ -13,7 +13,7 @@ pub(super) fn read() -> Ident {
     names::local("Read")
 }
 
-fn set_variant(set: usize) -> Ident {
+pub(super) fn set_variant(set: usize) -> Ident {
     names::local(&format!("Set{set}"))
 }
 
@@ -86,12 +86,12 @@ pub(super) fn all_handled(projection: &Projection) -> TokenStream {
     checks.collect()
 }
 
-/// A `match` on `event`. Events that are ignored are named as well, so that rustc reports those
-/// that don't exist.
+/// A `match` on `event`, with the arms of `rest` behind those of the events. Events that are ignored
+/// are named as well, so that rustc reports those that don't exist.
 pub(super) fn by_event(
     projection: &Projection,
     answer: impl Fn(&Handler) -> Option<Arm>,
-    nothing: &TokenStream,
+    rest: &TokenStream,
 ) -> TokenStream {
     let arms = projection.handlers.iter().filter_map(|handler| {
         let Arm { fields, answer } = answer(handler)?;
@@ -102,7 +102,7 @@ pub(super) fn by_event(
         #[allow(unreachable_patterns, clippy::match_same_arms, clippy::match_wildcard_for_single_variants)]
         match event {
             #(#arms,)*
-            _ => #nothing,
+            #rest
         }
     }
 }
@@ -134,7 +134,7 @@ fn pattern(event: &EventPath, fields: &[Ident]) -> TokenStream {
     quote!(#read::#variant(#path { #(#bindings,)* .. }))
 }
 
-fn field_local(at: usize) -> Ident {
+pub(super) fn field_local(at: usize) -> Ident {
     names::local(&format!("field_{at}"))
 }
 

@@ -71,10 +71,10 @@ impl Reads {
                 .iter()
                 .all(|(_, _, on)| on.as_ref().is_some_and(|on| on.path.is_some())),
         };
-        if words.span_of("reads").is_some() {
-            for path in words.paths_of("reads", errors) {
-                reads.add(&path, errors);
-            }
+        for path in words.paths_of("reads", errors) {
+            reads.add(&path, errors);
+        }
+        if !reads.sets.is_empty() {
             return reads;
         }
         // What the functions name is probably what it reads.
@@ -85,6 +85,9 @@ impl Reads {
             {
                 reads.push(&set);
             }
+        }
+        if !words.lacks("reads") {
+            return reads;
         }
         let texts: Vec<&str> = reads.sets.iter().map(|set| set.text.as_str()).collect();
         let form = if texts.is_empty() {

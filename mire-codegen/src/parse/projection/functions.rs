@@ -99,9 +99,10 @@ impl Handlers {
         } else {
             check_action(&function, errors)
         };
+        let unclear = key.is_none() && words.span_of("key").is_some();
         let arguments = self.arguments(&function, deletes, errors);
         let effect = match arguments {
-            _ if !sound => Effect::Mistaken,
+            _ if !sound || unclear => Effect::Mistaken,
             _ if deletes => Effect::Delete { key },
             Some(arguments) => Effect::Call(Call {
                 ident: function.sig.ident,

@@ -34,10 +34,13 @@ pub(super) fn columns(data: &mut Data, errors: &mut Errors) -> Vec<Declared> {
         return Vec::new();
     };
     let mut columns = Vec::new();
-    for field in &mut item.fields {
+    for (at, field) in item.fields.iter_mut().enumerate() {
         let mut column = Declared {
             // The fields of a tuple have no names, and can't be columns.
-            ident: field.ident.clone().unwrap_or_else(|| names::local("field")),
+            ident: field
+                .ident
+                .clone()
+                .unwrap_or_else(|| names::local(&format!("field_{at}"))),
             ty: field.ty.clone(),
             key: None,
             index: None,
@@ -167,8 +170,8 @@ pub(super) fn checked(declared: Vec<Declared>, errors: &mut Errors) -> Vec<Colum
         }
         columns.push(Column {
             ty: ty.to_token_stream(),
-            indexed: index.is_some() && key.is_none(),
-            json: json.is_some() && key.or(index).is_none(),
+            indexed: index.is_some() && key.or(json).is_none(),
+            json: json.is_some() && key.is_none(),
             ident,
         });
     }

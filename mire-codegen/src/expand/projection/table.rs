@@ -1,0 +1,432 @@
+//! A projection that keeps a table: its declaration, how a row is folded, stored and read, and its
+//! look-ups.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::events::{self, Arm, Calling};
+use crate::expand::docs;
+use crate::expand::located::{self, located, start};
+use crate::model::{Column, Effect, Handler, Projection, Table};
+use crate::names;
+
+pub(super) fn expand(projection: &Projection, table: &Table) -> TokenStream {
+    let Projection {
+        krate,
+        ident,
+        subscription,
+        ..
+    } = projection;
+    let Table {
+        name,
+        fingerprint,
+        columns,
+        key,
+    } = table;
+    let Some(key) = key.map(|key| &columns[key]) else {
+        return super::fallback::table(projection, table);
+    };
+    let (read, read_enum) = (events::read(), events::read_enum(projection));
+    let (sets, sets_const) = (events::sets(projection), events::sets_const());
+    let missing = events::all_handled(projection);
+    let column_consts = columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| column_const(krate, at, column, key));
+    let defs = (0..columns.len()).map(|at| {
+        let column = column_local(at);
+        quote!(#column.def)
+    });
+    let write = columns.iter().enumerate().map(|(at, column)| {
+        let (field, column) = (&column.ident, column_local(at));
+        quote!((#column.put)(row, &self.#field)?;)
+    });
+    let read_row = columns.iter().enumerate().map(|(at, column)| {
+        let (field, column) = (&column.ident, column_local(at));
+        quote!(#field: (#column.take)(row)?)
+    });
+    let categories = (0..projection.reads.len()).map(|at| quote!(#sets_const[#at].category()));
+    let key_type = &key.ty;
+    let key_of = key_of(projection, key);
+    let fold = fold(projection, columns, key);
+    let (lookups, from_row) = (lookups(projection, table, Some(key)), from_row(projection));
+    quote! {
+        const _: () = {
+            #read_enum
+            #sets
+            #missing
+            #(#column_consts)*
+
+            #[automatically_derived]
+            impl #krate::TableProjection for #ident {
+                type Event = #read;
+                type Key = #key_type;
+                const TABLE: #krate::TableDef = #krate::TableDef {
+                    subscription: #subscription,
+                    table: #name,
+                    fingerprint: #fingerprint,
+                    categories: &[#(#categories),*],
+                    columns: &[#(#defs),*],
+                };
+                fn decode(
+                    event: &#krate::PageEvent<'_>,
+                ) -> ::core::result::Result<::core::option::Option<#read>, #krate::DecodeError> {
+                    #krate::__private::read_any(event, &#sets_const)
+                }
+                fn key(
+                    event: &#read,
+                    at: &#krate::PageEvent<'_>,
+                ) -> ::core::result::Result<#key_type, #krate::DecodeError> {
+                    #key_of
+                }
+                #[allow(unused_mut, unused_variables)]
+                fn fold(
+                    row: ::core::option::Option<Self>,
+                    key: &#key_type,
+                    event: &#read,
+                    at: #krate::Delivery<'_>,
+                ) -> ::core::option::Option<Self> {
+                    #fold
+                }
+                fn write(
+                    &self,
+                    row: &mut #krate::RowWriter<'_>,
+                ) -> ::core::result::Result<(), #krate::ColumnError> {
+                    #(#write)*
+                    ::core::result::Result::Ok(())
+                }
+                fn read(
+                    row: &mut #krate::RowReader<'_>,
+                ) -> ::core::result::Result<Self, #krate::ColumnError> {
+                    ::core::result::Result::Ok(Self { #(#read_row),* })
+                }
+            }
+        };
+
+        #lookups
+        #from_row
+    }
+}
+
+fn column_local(at: usize) -> Ident {
+    names::local(&format!("COLUMN_{at}"))
+}
+
+/// A column. What the compiler has to know of its type, it asks here alone, so that one that can't
+/// be a column is reported once.
+fn column_const(krate: &TokenStream, at: usize, column: &Column, key: &Column) -> TokenStream {
+    let (local, name, ty) = (column_local(at), column.name(), &column.ty);
+    let function = names::local(match column {
+        _ if column.ident == key.ident => "key_column",
+        Column { indexed: true, .. } => "index_column",
+        Column { json: true, .. } => "json_column",
+        _ => "column",
+    });
+    let made = located::call(
+        quote!(#krate::__private::#function::<#ty>),
+        quote!(#name),
+        ty,
+    );
+    quote!(const #local: #krate::__private::ColumnOf<#ty> = #made;)
+}
+
+/// A row that no event has touched yet.
+fn new_row(columns: &[Column], key: &Column) -> TokenStream {
+    let fields = columns.iter().map(|column| {
+        let field = &column.ident;
+        let value = if *field == key.ident {
+            quote!(::core::clone::Clone::clone(key))
+        } else {
+            // A type without a default is reported where it stands.
+            located::call(
+                quote!(::core::default::Default::default),
+                quote!(),
+                &column.ty,
+            )
+        };
+        quote!(#field: #value)
+    });
+    quote!(Self { #(#fields),* })
+}
+
+/// The body of `key(event, at)`: by the event's field, or by the stream's id.
+fn key_of(projection: &Projection, key: &Column) -> TokenStream {
+    let krate = &projection.krate;
+    let named = |handler: &Handler| match &handler.effect {
+        Effect::Call(call) => call.key.clone(),
+        Effect::Delete { key } => key.clone(),
+        Effect::Ignore | Effect::Mistaken => None,
+    };
+    let answer = |handler: &Handler| {
+        let field = named(handler)?;
+        let local = events::field_local(0);
+        let key = located(quote!(#krate::__private::key_of(#local)), field.span());
+        Some(Arm {
+            answer: quote!(::core::result::Result::Ok(#key)),
+            fields: vec![field],
+        })
+    };
+    // The others go by their stream, once for each enum of events.
+    let by_stream = projection.reads.iter().enumerate().map(|(at, set)| {
+        let (variant, path, ty) = (events::set_variant(at), &set.path, &key.ty);
+        let read = events::read();
+        let by_stream = projection.handlers.iter().any(|handler| {
+            handler.event.set == at
+                && matches!(handler.effect, Effect::Call(_) | Effect::Delete { .. })
+                && named(handler).is_none()
+        });
+        let key = if by_stream {
+            quote!(#krate::__private::stream_key::<#path, #ty>(at))
+        } else {
+            quote!(::core::result::Result::Err(#krate::__private::no_key(at)))
+        };
+        quote!(#read::#variant(_) => #key,)
+    });
+    let none = projection
+        .reads
+        .is_empty()
+        .then(|| quote!(_ => ::core::result::Result::Err(#krate::__private::no_key(at)),));
+    events::by_event(projection, answer, &quote!(#(#by_stream)* #none))
+}
+
+/// The body of `fold(row, key, event, at)`.
+fn fold(projection: &Projection, columns: &[Column], key: &Column) -> TokenStream {
+    let new_row = new_row(columns, key);
+    let answer = |handler: &Handler| match &handler.effect {
+        Effect::Call(call) => {
+            let receiver = quote!(::core::option::Option::get_or_insert_with(&mut row, new));
+            let Calling { fields, call } =
+                events::call(&projection.krate, call, &receiver, &quote!(&at.info()));
+            Some(Arm {
+                fields,
+                answer: call,
+            })
+        }
+        Effect::Delete { .. } => Some(Arm::plain(quote!(row = ::core::option::Option::None))),
+        Effect::Ignore => Some(Arm::plain(quote!({}))),
+        Effect::Mistaken => None,
+    };
+    let by_event = events::by_event(projection, answer, &quote!(_ => {}));
+    quote! {
+        let mut row = row;
+        let new = || #new_row;
+        #by_event
+        row
+    }
+}
+
+/// The functions on the row's type. Without a key, after a mistake, those that need one take
+/// anything.
+pub(super) fn lookups(projection: &Projection, table: &Table, key: Option<&Column>) -> TokenStream {
+    let Projection {
+        krate,
+        ident,
+        vis,
+        generics,
+        subscription,
+        ..
+    } = projection;
+    let (declared, arguments, where_clause) = (
+        &generics.declared,
+        &generics.arguments,
+        &generics.where_clause,
+    );
+    let table_name = &table.name;
+    let subscription_docs = docs([&*format!(
+        "The name of the subscription that keeps the table: `{subscription}`."
+    )]);
+    let result = |ty: TokenStream| quote!(::core::result::Result<#ty, #krate::EventStoreError>);
+    let option = quote!(::core::option::Option);
+    let (one, many) = (
+        result(quote!(#option<Self>)),
+        result(quote!(::std::vec::Vec<Self>)),
+    );
+    let (status, done) = (
+        result(quote!(#krate::table::TableStatus)),
+        result(quote!(())),
+    );
+    let sized = quote!(impl ::core::marker::Sized);
+    let (key_type, keys_type, after_type) = match key {
+        Some(Column { ty, .. }) => (quote!(&#ty), quote!(&[#ty]), quote!(#option<&#ty>)),
+        None => (sized.clone(), sized.clone(), sized),
+    };
+    let call = |function: TokenStream, arguments: TokenStream| match key {
+        Some(_) => quote!(#krate::table::#function(store, #arguments)),
+        None => quote!({
+            let _ = (store, #arguments);
+            ::core::future::ready(::core::unreachable!())
+        }),
+    };
+    let (get, get_many) = (
+        call(quote!(get), quote!(key)),
+        call(quote!(get_many), quote!(keys)),
+    );
+    let list = call(quote!(list), quote!(after, limit));
+    let wait_for = call(quote!(wait_for::<Self, Store>), quote!(position, timeout));
+    let get_status = call(quote!(status::<Self, Store>), quote!());
+    let runner = match key {
+        Some(_) => quote!(#krate::table::runner::<Self, Store>(store)),
+        None => quote!({
+            let _ = store;
+            ::core::unreachable!()
+        }),
+    };
+    let by_index = table
+        .columns
+        .iter()
+        .filter(|column| column.indexed)
+        .map(|column| by_index(projection, column, &many, &call));
+    let errors = [
+        "",
+        "# Errors",
+        "",
+        "[`TableNotReady`](#krate::EventStoreError::TableNotReady) until a first version of the table",
+        "is there; what the database reports.",
+    ]
+    .map(|line| line.replace("#krate", &names::path_text(krate)));
+    let about = |lines: &[&str]| {
+        let lines = lines
+            .iter()
+            .copied()
+            .chain(errors.iter().map(String::as_str));
+        docs(lines)
+    };
+    let get_docs = about(&[&format!(
+        "The row of the table `{table_name}` with this key."
+    )]);
+    let get_many_docs =
+        about(&["The rows with these keys, as far as they are there, in no order."]);
+    let list_docs = about(&[
+        "Rows in the order of their keys, from behind `after` (`None` for the start), at most",
+        "`limit`.",
+    ]);
+    let wait_docs = about(&[
+        "Waits until the rows show everything up to a position of the log, as a save answers it.",
+    ]);
+    let status_docs = about(&["How far the versions of the table are, and which one serves."]);
+    let runner_docs = docs([
+        "A runner of this projection alone. It is given its settings, built, and run on every",
+        "replica.",
+    ]);
+    quote! {
+        #[allow(dead_code, unreachable_code, clippy::unused_async)]
+        impl #declared #ident #arguments #where_clause {
+            #subscription_docs
+            #vis const SUBSCRIPTION: &'static str = #subscription;
+
+            #get_docs
+            #vis async fn get<Store: #krate::Backend>(
+                store: &#krate::EventStore<Store>,
+                key: #key_type,
+            ) -> #one {
+                #get.await
+            }
+            #get_many_docs
+            #vis async fn get_many<Store: #krate::Backend>(
+                store: &#krate::EventStore<Store>,
+                keys: #keys_type,
+            ) -> #many {
+                #get_many.await
+            }
+            #list_docs
+            #vis async fn list<Store: #krate::Backend>(
+                store: &#krate::EventStore<Store>,
+                after: #after_type,
+                limit: i64,
+            ) -> #many {
+                #list.await
+            }
+            #(#by_index)*
+            #wait_docs
+            #vis async fn wait_for<Store: #krate::Backend>(
+                store: &#krate::EventStore<Store>,
+                position: i64,
+                timeout: ::core::time::Duration,
+            ) -> #done {
+                #wait_for.await
+            }
+            #status_docs
+            #vis async fn status<Store: #krate::Backend>(
+                store: &#krate::EventStore<Store>,
+            ) -> #status {
+                #get_status.await
+            }
+            #runner_docs
+            #vis fn runner<Store: #krate::Backend>(
+                store: &#krate::EventStore<Store>,
+            ) -> #krate::ProjectionRunnerBuilder<Store> {
+                #runner
+            }
+        }
+    }
+}
+
+/// Rows of the user's own queries.
+pub(super) fn from_row(projection: &Projection) -> TokenStream {
+    let Projection { krate, ident, .. } = projection;
+    quote! {
+        #[automatically_derived]
+        impl<'r, R: #krate::table::Row> #krate::__private::sqlx::FromRow<'r, R> for #ident {
+            fn from_row(
+                row: &'r R,
+            ) -> ::core::result::Result<Self, #krate::__private::sqlx::Error> {
+                #krate::table::from_row(row)
+            }
+        }
+    }
+}
+
+/// The look-ups by an indexed column.
+fn by_index(
+    projection: &Projection,
+    column: &Column,
+    many: &TokenStream,
+    call: &impl Fn(TokenStream, TokenStream) -> TokenStream,
+) -> TokenStream {
+    let Projection { krate, vis, .. } = projection;
+    let (name, ty) = (column.name(), &column.ty);
+    let at = column.ident.span();
+    let equal = names::derived(&format!("by_{name}"), at);
+    let range = names::derived(&format!("by_{name}_range"), at);
+    let equal_docs = docs([
+        &*format!("Rows with this `{name}`, in the order of their keys, at most `limit`."),
+        "",
+        "# Errors",
+        "",
+        "As [`get`](Self::get).",
+    ]);
+    let range_docs = docs([
+        &*format!(
+            "Rows whose `{name}` is in a range, in its order, at most `limit`. A row without a"
+        ),
+        "value is in none.",
+        "",
+        "# Errors",
+        "",
+        "As [`get`](Self::get).",
+    ]);
+    let at = start(ty);
+    let by_index = located(call(quote!(by_index), quote!(#name, value, limit)), at);
+    let by_range = located(
+        call(quote!(by_index_range), quote!(#name, range, limit)),
+        at,
+    );
+    quote! {
+        #equal_docs
+        #vis async fn #equal<Store: #krate::Backend>(
+            store: &#krate::EventStore<Store>,
+            value: &#ty,
+            limit: i64,
+        ) -> #many {
+            #by_index.await
+        }
+        #range_docs
+        #vis async fn #range<Store: #krate::Backend>(
+            store: &#krate::EventStore<Store>,
+            range: impl ::core::ops::RangeBounds<#ty> + ::core::marker::Send + ::core::marker::Sync,
+            limit: i64,
+        ) -> #many {
+            #by_range.await
+        }
+    }
+}
