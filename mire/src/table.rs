@@ -1,4 +1,85 @@
 //! Table projections: a row type that is folded from events and kept in a table.
+//!
+//! ```no_run
+//! # async fn example<Balance: mire::TableProjection<Key = String>>(store: mire::EventStore) -> anyhow::Result<()> {
+//! use mire::table;
+//!
+//! let runner = table::runner::<Balance, _>(&store).worker_id("a").build();
+//! tokio::spawn(runner.run(tokio_util::sync::CancellationToken::new()));
+//!
+//! let balance: Option<Balance> = table::get(&store, &"acc-1".to_owned()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A page of events is folded as one: the rows that it touches are loaded in one statement, folded
+//! in memory and written back in one, in the transaction of the fenced checkpoint. So every event
+//! takes effect exactly once, and a page costs a handful of round trips whatever its length.
+//!
+//! # Versions
+//!
+//! A declaration has a *fingerprint*, and each fingerprint is a *version*: a subscription of its
+//! own, `balances@1a2b3c4d`, with its own lease and checkpoint, that keeps a table of its own,
+//! `balances__1a2b3c4d`. The declared name, `balances`, is a view on the version that *serves*. The
+//! registry (`mire_tables`, `mire_table_versions`) says which one that is.
+//!
+//! ```text
+//!             first version: at once
+//!           ┌───────────────────────────┐
+//!           │                           ▼
+//!      registered ──▶ ready ───────▶ serving ────────▶ retired ──────▶ dropped
+//!        │  builds      caught up       │  another       ▲  │ no leader    │
+//!        │  from 0      with the log    │  swapped in    │  │ for the      │ its code runs
+//!        │                              └────────────────┘  │ grace time   │ again: table
+//!        │                       ▲      (is ready, and may   │              │ and checkpoint
+//!        │                       └──────── be swapped in again)             │ from 0
+//!        └──────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! * **Prepare**, on every replica before its runner starts, one transaction that locks the
+//!   registry's row: register the version; create its table, and then put its checkpoint to 0, or
+//!   check the table against the declaration; when nothing serves yet, serve. A checkpoint without
+//!   its table (after [`copy`](fn@crate::copy), or of a table that was dropped) is never trusted.
+//! * **Building**: an ordinary subscription from the start of the log. The old version goes on, led
+//!   by old replicas or, where none is left, standing still.
+//! * **Ready**: its leader has handled all up to the end of the log once. From here on look-ups of
+//!   this code read its own table; before, the one that serves, or get
+//!   [`TableNotReady`](crate::EventStoreError::TableNotReady) when its columns are others.
+//! * **Swap**, by the leader of the version that comes, one transaction: (1) lock the registry's
+//!   row; (2) lock the checkpoint of the version that serves, and go on only if it isn't ahead, so
+//!   that no reader sees the table go back; (3) point the view to the new table, note who serves;
+//!   (4) the fenced checkpoint. A reader of the view sees the one table or the other, complete.
+//! * **Which one**: a newer version (one that was first registered later) is swapped in as soon as
+//!   it has caught up. An older one, whose code was rolled back, only after nobody has led the one
+//!   that serves for `take_over_after`. While replicas of both run, the newer serves, steadily. A
+//!   version with parked events doesn't take the place of another one.
+//! * **Drop**: the leader of the version that serves drops the table of one that neither serves nor
+//!   has had a leader, or been started, for `drop_tables_after`.
+//!
+//! # Who owns the clock
+//!
+//! The database: whether a lease is dead, and for how long, is computed by the statement that asks.
+//!
+//! # What happens when each party stops, line by line
+//!
+//! | who stops, and where | what follows |
+//! |---|---|
+//! | a replica within prepare | it rolls back; the next one does it |
+//! | a builder, anywhere | its table and its checkpoint are from the same commit; another replica goes on there |
+//! | a leader between (1) and (4) | all of it rolls back; the view was never pointed elsewhere for anyone else |
+//! | a leader that lost its lease, before (4) | (4) finds another token, and all of it rolls back |
+//! | a leader after (4), before it knows | the version serves; it, or its successor, finds that it does |
+//! | all replicas of the version that serves | the view stands still; an older version that runs takes over after `take_over_after` |
+//! | who reads the view for a long time | (3) gives up after 300 ms, so that other readers don't queue behind it; it is tried again every 5 s, and said aloud |
+//! | a view of the user's own on the view | where columns change it hinders (3): noted as the version's [`hindrance`](TableVersion::hindrance), the old version serves on |
+//! | the old code's replica, while its table is dropped | dropping and prepare lock the same row; what started before the drop keeps it from being dropped, what starts after builds anew |
+//!
+//! # Values
+//!
+//! See [`StoredColumn`] for what can be stored. What can't (NaN, a NUL in a text, a `u64` above
+//! `i64::MAX`) is the fault of the event that made the row so, and stops or parks that event, as
+//! the failure policy says. Only what stands in a row at the end of a page is stored: a value that
+//! the next event of the same page replaces is never looked at.
 
 mod fold;
 mod lookup;

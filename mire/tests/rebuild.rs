@@ -407,6 +407,32 @@ async fn a_version_with_parked_events_does_not_take_the_place_of_a_sound_one<DB:
     stop(new).await;
 }
 
+/// A version that nobody led for a while is behind when its code comes back. Until it has caught up,
+/// its look-ups read the version that serves.
+async fn a_version_that_comes_back_is_not_read_before_it_has_caught_up_again<DB: TestBackend>() {
+    type Thirteen = Balance<13>;
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    follow::<Thirteen, DB>(&store).await;
+    follow::<One, DB>(&store).await;
+    // An event that it can't get over, for the time being.
+    append(&store, "account-1", [UNLUCKY]).await;
+    follow::<One, DB>(&store).await;
+    let elsewhere = EventStore::new(store.pool().clone());
+    let back = start(
+        fast(&elsewhere, "b").subscribe_table_with::<Thirteen>(|s| s.max_attempts(1_000_000)),
+    );
+    until("it leads", || async {
+        leader(&store, &Thirteen::TABLE.subscription_id())
+            .await
+            .is_some()
+    })
+    .await;
+    let row = row::<Thirteen, DB>(&elsewhere, "1").await.unwrap().unwrap();
+    assert_eq!((row.events, row.balance), (11, bonus(1) + 55 + UNLUCKY));
+    stop(back).await;
+}
+
 async fn the_declared_name_stands_for_the_version_that_serves<DB: TestBackend>() {
     let (store, _database) = DB::fresh().await;
     append(&store, "account-1", 1..=10).await;
@@ -527,5 +553,6 @@ conformance!(
     a_copy_of_the_log_builds_its_tables_from_the_start,
     a_version_of_another_shape_is_not_read_before_it_is_ready,
     a_version_with_parked_events_does_not_take_the_place_of_a_sound_one,
+    a_version_that_comes_back_is_not_read_before_it_has_caught_up_again,
     the_declared_name_stands_for_the_version_that_serves,
 );

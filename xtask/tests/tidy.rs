@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of `mire/src`, lowest first. A room may use its own level and those below it.
 const LEVELS: [&[&str]; 7] = [
-    &["error", "event", "stream", "upcast"],
-    &["aggregate", "column", "command", "snapshot"],
+    &["column", "error", "event", "stream", "upcast"],
+    &["aggregate", "command", "snapshot"],
     &["backend"],
     &["lease", "store", "wake"],
     &["subscription"],
@@ -26,7 +26,7 @@ const PURE: [&str; 6] = [
 ];
 
 /// Statements that one backend alone needs, and why.
-const ONLY_POSTGRES: [(&str, &str); 7] = [
+const ONLY_POSTGRES: [(&str, &str); 9] = [
     (
         "create_stream",
         "on SQLite the writer's lock stands for a stream's row",
@@ -40,7 +40,15 @@ const ONLY_POSTGRES: [(&str, &str); 7] = [
         "lock_stream",
         "on SQLite the writer's lock stands for a stream's row",
     ),
+    (
+        "lock_table",
+        "on SQLite the writer's lock stands for a registry's row",
+    ),
     ("move_position", "on SQLite positions are row ids"),
+    (
+        "point_view",
+        "on SQLite a statement that is put together from the names does it",
+    ),
     ("tell_events", "SQLite has no NOTIFY"),
     ("tell_subscription", "SQLite has no NOTIFY"),
 ];
