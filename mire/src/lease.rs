@@ -62,6 +62,12 @@
 //! Heartbeats go over a connection of their own and take no lock that a handler could hold, so
 //! neither a full pool nor a slow handler loses a lease. A runtime that is blocked for longer than
 //! a ttl does lose it, on purpose: such a worker is not working.
+//!
+//! # Where there is one writer
+//!
+//! On SQLite a heartbeat waits for its turn to write, and a handler's own transaction may hold that
+//! for longer than a ttl. What keeps heartbeats out keeps acquirers out, too: taking a lease is a
+//! write. So a leader's transactions *cover* leases and *carry* heartbeats; see [`LeaderTx`].
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -76,6 +82,10 @@ use crate::backend::coordination::{HeldLease, Renewal, Side, Topic, Worker};
 use crate::backend::{Backend, Db, Result, TxLimits};
 use crate::error::{DbErrorKind, EventStoreError};
 
+mod transaction;
+
+pub(crate) use transaction::LeaderTx;
+
 /// A lease as it stands in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -89,7 +99,9 @@ pub struct LeaseStatus {
     pub leased_until: DateTime<Utc>,
     /// When it was last acquired or extended, by the database's clock.
     pub heartbeat_at: DateTime<Utc>,
-    /// Whether it was in force when the database was asked. The reader's own clock can't tell.
+    /// Whether it was in force when the database was asked. The reader's own clock can't tell. On
+    /// SQLite it shows as expired while its holder is in a transaction that outlasts the ttl;
+    /// nobody can take it before that ends, and it is extended with it.
     pub live: bool,
 }
 
@@ -144,7 +156,22 @@ pub(crate) struct Lease(Arc<Held>);
 #[derive(Debug)]
 struct Held {
     lease: HeldLease,
-    trusted_until: watch::Sender<Instant>,
+    trust: watch::Sender<Trust>,
+}
+
+/// Why a worker takes itself for the leader.
+#[derive(Debug, Clone, Copy)]
+struct Trust {
+    /// The database's last answer is good until then.
+    until: Instant,
+    /// And beyond, while there are transactions that cover the lease.
+    covers: u32,
+}
+
+impl Trust {
+    fn lasts(&self, now: Instant) -> bool {
+        self.covers > 0 || self.until > now
+    }
 }
 
 impl Lease {
@@ -159,12 +186,12 @@ impl Lease {
     ///
     /// Dropping it has no effect.
     pub(crate) async fn lost(&self) {
-        let mut deadline = self.0.trusted_until.subscribe();
+        let mut trust = self.0.trust.subscribe();
         loop {
-            let until = *deadline.borrow_and_update();
+            let Trust { until, covers } = *trust.borrow_and_update();
             tokio::select! {
-                () = sleep_until(until) => return,
-                changed = deadline.changed() => if changed.is_err() { return },
+                () = sleep_until(until), if covers == 0 => return,
+                changed = trust.changed() => if changed.is_err() { return },
             }
         }
     }
@@ -238,8 +265,8 @@ impl<DB: Backend> Leases<DB> {
                 remaining: seen.remaining,
             });
         }
-        let asked = Instant::now();
         let mut tx = DB::begin(side, self.limits()).await?;
+        let asked = Instant::now();
         let Some(fence_token) = DB::take_lease(&mut tx.tx, subscription_id, &self.worker).await?
         else {
             tx.rollback().await?;
@@ -255,7 +282,10 @@ impl<DB: Backend> Leases<DB> {
                 subscription_id: subscription_id.to_owned(),
                 fence_token,
             },
-            trusted_until: watch::Sender::new(asked + self.trust()),
+            trust: watch::Sender::new(Trust {
+                until: asked + self.trust(),
+                covers: 0,
+            }),
         });
         lock(&self.held).push(Arc::downgrade(&held));
         let lease = Lease(held);
@@ -303,26 +333,41 @@ impl<DB: Backend> Leases<DB> {
         loop {
             sleep(pause).await;
             pause = self.heartbeat_interval;
-            let asked = Instant::now();
-            let held = self.trusted(asked);
-            if held.is_empty() {
+            if !self.has_uncovered() {
                 continue;
             }
-            let beat = timeout(self.heartbeat_interval, self.renew(&side, &held)).await;
-            match beat {
-                Ok(Ok(renewals)) => self.note(asked, &held, &renewals),
-                failed => {
-                    let error = failed.map_or_else(|_| None, Result::err);
-                    tracing::warn!(
-                        worker_id = %self.worker.worker_id,
-                        ?error,
-                        "a heartbeat failed; trying again over a new connection",
-                    );
-                    side = DB::side(&self.db, Side::Heartbeat);
-                    pause = self.heartbeat_interval / 4;
-                }
+            let beat = timeout(self.patience(), self.renew(&side)).await;
+            let failed = match beat {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => Some(error),
+                Err(_) => None,
+            };
+            pause = self.heartbeat_interval / 4;
+            if self.has_uncovered() {
+                tracing::warn!(
+                    worker_id = %self.worker.worker_id,
+                    error = ?failed,
+                    "a heartbeat failed; trying again over a new connection",
+                );
+                side = DB::side(&self.db, Side::Heartbeat);
             }
         }
+    }
+
+    /// How long a heartbeat may take. One that has to wait for its turn keeps its place in line for
+    /// as long as it is of any use.
+    fn patience(&self) -> Duration {
+        if DB::ONE_WRITER {
+            self.trust()
+        } else {
+            self.heartbeat_interval
+        }
+    }
+
+    /// Whether there is a lease that no transaction covers.
+    fn has_uncovered(&self) -> bool {
+        let held = self.trusted(Instant::now());
+        held.iter().any(|held| held.trust.borrow().covers == 0)
     }
 
     /// What is still to be extended: not what was dropped, nor what its holder has given up.
@@ -331,35 +376,49 @@ impl<DB: Backend> Leases<DB> {
         all.retain(|held| held.strong_count() > 0);
         all.iter()
             .filter_map(Weak::upgrade)
-            .filter(|held| *held.trusted_until.borrow() > now)
+            .filter(|held| held.trust.borrow().lasts(now))
             .collect()
     }
 
-    async fn renew(&self, side: &Db<DB>, held: &[Arc<Held>]) -> Result<Vec<Renewal>> {
-        let leases: Vec<_> = held.iter().map(|held| held.lease.clone()).collect();
-        let mut tx = DB::begin(side, self.limits()).await?;
-        let worker = &self.worker;
-        let renewals = DB::renew_leases(&mut tx.tx, worker.instance, worker.ttl, &leases).await?;
+    async fn renew(&self, side: &Db<DB>) -> Result<()> {
+        let limits = TxLimits {
+            lock: Some(self.patience()),
+            ..self.limits()
+        };
+        let mut tx = DB::begin(side, limits).await?;
+        // It may have waited for its turn: what was given up meanwhile is not extended.
+        let asked = Instant::now();
+        let held = self.trusted(asked);
+        let renewals = self.renew_within(&mut tx.tx, &held).await?;
         tx.commit().await?;
-        Ok(renewals)
+        self.note(asked, &held, &renewals);
+        Ok(())
+    }
+
+    async fn renew_within(
+        &self,
+        conn: &mut DB::Connection,
+        held: &[Arc<Held>],
+    ) -> Result<Vec<Renewal>> {
+        let leases: Vec<_> = held.iter().map(|held| held.lease.clone()).collect();
+        DB::renew_leases(conn, self.worker.instance, self.worker.ttl, &leases).await
     }
 
     fn note(&self, asked: Instant, held: &[Arc<Held>], renewals: &[Renewal]) {
         for (held, renewal) in held.iter().zip(renewals) {
-            match renewal {
-                Renewal::Renewed => {
-                    held.trusted_until.send_replace(asked + self.trust());
-                }
+            let until = match renewal {
+                Renewal::Renewed => asked + self.trust(),
                 Renewal::Lost => {
                     tracing::warn!(
                         subscription_id = %held.lease.subscription_id,
                         worker_id = %self.worker.worker_id,
                         "the lease was taken away",
                     );
-                    held.trusted_until.send_replace(asked);
+                    asked
                 }
-                Renewal::NotNow => {}
-            }
+                Renewal::NotNow => continue,
+            };
+            held.trust.send_modify(|trust| trust.until = until);
         }
     }
 }

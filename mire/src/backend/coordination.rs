@@ -198,6 +198,9 @@ pub trait Coordination: EventLog {
     /// Whether processes can tell each other; if not, they poll.
     const TELLS: bool;
 
+    /// Whether an open transaction keeps everybody else from writing, and so from taking a lease.
+    const ONE_WRITER: bool;
+
     /// Hears what other processes tell.
     type Listener: Listener;
 
@@ -225,8 +228,8 @@ pub trait Coordination: EventLog {
         fence_token: i64,
     ) -> impl Future<Output = Result<i64>> + Send;
 
-    /// Extends leases that have not expired, in one statement that waits for none of them. Answers
-    /// in their order.
+    /// Extends leases, in one statement that waits for none of them. Answers in their order. One
+    /// that has expired is not extended, except by the only writer, whom nobody can have overtaken.
     fn renew_leases(
         conn: &mut Self::Connection,
         instance: Uuid,

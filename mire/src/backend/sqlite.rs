@@ -13,10 +13,12 @@
 //!
 //! # Leases
 //!
-//! A heartbeat writes, so it waits for its turn like everybody else: a handler's transaction, or a
-//! scope, that stays open for longer than the ttl makes a leader stop and acquire again. Nobody can
-//! take over meanwhile, since that is a write, too; and the fence holds as everywhere. Processes on
-//! one file can't tell each other anything; they poll.
+//! A heartbeat writes, so it waits for its turn like everybody else, and so does whoever would take
+//! a lease over. A leader's own transaction therefore keeps its lease, however long it stays open,
+//! and extends it at its end; see [`crate::lease`]. A transaction of somebody else's (a scope, say)
+//! that stays open for longer than the ttl makes leaders stop, and the next one acquires the lease
+//! anew; the fence holds as everywhere. Processes on one file can't tell each other anything; they
+//! poll.
 //!
 //! # What is durable
 //!

@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use sqlx::Connection;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::coordination::{Advance, NewParked, ParkedState};
-use crate::backend::{Backend, Result as StoreResult, TxLimits, WriteTx};
+use crate::backend::{Backend, Result as StoreResult, TxLimits};
 use crate::error::EventStoreError;
-use crate::lease::{Attempt, Lease, Leases};
+use crate::lease::{Attempt, LeaderTx, Lease, Leases};
 use crate::projection::settings::{FailurePolicy, RunnerError, Settings, Subscription};
 use crate::projection::{Batch, Failure, PageHandler, TransactionalPageHandler};
 use crate::store::EventStore;
@@ -148,7 +150,7 @@ impl<DB: Backend> Member<DB> {
         tracing::info!(subscription_id = self.id(), %worker_id, fence_token, position, "leading");
         let mut leader = Leader {
             member: self,
-            fence_token,
+            lease: &lease,
             position,
             handled: position,
             written_at: Instant::now() - IDLE_CHECKPOINT,
@@ -200,7 +202,7 @@ impl<DB: Backend> Member<DB> {
 /// What a leader knows.
 pub(super) struct Leader<'m, DB: Backend> {
     pub(super) member: &'m Member<DB>,
-    pub(super) fence_token: i64,
+    lease: &'m Lease,
     /// Where the stored checkpoint is.
     pub(super) position: i64,
     /// Up to where all is done; at or above the stored checkpoint.
@@ -238,7 +240,7 @@ impl CaughtUp {
     }
 }
 
-impl<DB: Backend> Leader<'_, DB> {
+impl<'m, DB: Backend> Leader<'m, DB> {
     async fn run(&mut self) -> End {
         let mut pause = PAUSE_MIN;
         loop {
@@ -348,7 +350,7 @@ impl<DB: Backend> Leader<'_, DB> {
         };
         let to = self.handled;
         let mut tx = self.begin().await?;
-        let told = AssertUnwindSafe(handler.caught_up(to, &mut tx.tx)).catch_unwind();
+        let told = AssertUnwindSafe(handler.caught_up(to, tx.conn())).catch_unwind();
         let told = told.await.unwrap_or_else(|panic| {
             let text = panic_text(panic.as_ref());
             Err(anyhow::anyhow!("the handler panicked: {text}"))
@@ -450,12 +452,12 @@ impl<DB: Backend> Leader<'_, DB> {
         };
         let mut failed = None;
         if !batch.is_empty()
-            && let Err(mut failure) = self.call(&batch, tx.as_mut()).await
+            && let Err(mut failure) = self.call(&batch, tx.as_mut()).await?
         {
             if let Some(tx) = tx.take() {
                 // A connection that is gone is the database's failure, not the event's, unless it
                 // was the handler that left it.
-                match timeout(PAUSE_MAX, tx.rollback()).await {
+                match timeout(PAUSE_MAX, tx.give_up()).await {
                     Ok(Err(_)) if was_left_idle(failure.source.as_ref()) => {
                         failure = self.left_idle();
                     }
@@ -509,7 +511,7 @@ impl<DB: Backend> Leader<'_, DB> {
     async fn settle(
         &mut self,
         page: &EventPage,
-        tx: Option<WriteTx<DB>>,
+        tx: Option<LeaderTx<'m, DB>>,
         behind: Vec<usize>,
         done: usize,
     ) -> Result<bool, End> {
@@ -533,7 +535,7 @@ impl<DB: Backend> Leader<'_, DB> {
         };
         self.advance(&mut tx, to).await?;
         if !behind.is_empty() {
-            let count = DB::park_behind(&mut tx.tx, self.member.id(), &behind).await?;
+            let count = DB::park_behind(tx.conn(), self.member.id(), &behind).await?;
             if count != behind.len() as u64 {
                 tx.rollback().await?;
                 self.load_parked().await?;
@@ -544,17 +546,37 @@ impl<DB: Backend> Leader<'_, DB> {
         Ok(true)
     }
 
-    /// Calls the handler; a panic and a time-out are failures.
+    /// Calls the handler. Where there is one writer and it fails, what it wrote is rolled back
+    /// within the transaction.
     pub(super) async fn call(
         &self,
         batch: &Batch,
-        tx: Option<&mut WriteTx<DB>>,
+        tx: Option<&mut LeaderTx<'_, DB>>,
+    ) -> StoreResult<Result<(), Failure>> {
+        match (&self.member.handler, tx) {
+            (Handler::Plain(handler), _) => Ok(self.guard(batch, handler.handle(batch)).await),
+            (Handler::Transactional(_), None) => Ok(Ok(())),
+            (Handler::Transactional(handler), Some(tx)) if DB::ONE_WRITER => {
+                let mut part = tx.conn().begin().await?;
+                let answer = self.guard(batch, handler.handle(batch, &mut part)).await;
+                match answer {
+                    Ok(()) => part.commit().await?,
+                    Err(_) => part.rollback().await?,
+                }
+                Ok(answer)
+            }
+            (Handler::Transactional(handler), Some(tx)) => {
+                Ok(self.guard(batch, handler.handle(batch, tx.conn())).await)
+            }
+        }
+    }
+
+    /// Waits for a handler; a panic and a time-out are failures.
+    async fn guard(
+        &self,
+        batch: &Batch,
+        call: BoxFuture<'_, Result<(), Failure>>,
     ) -> Result<(), Failure> {
-        let call = match (&self.member.handler, tx) {
-            (Handler::Plain(handler), _) => handler.handle(batch),
-            (Handler::Transactional(handler), Some(tx)) => handler.handle(batch, &mut tx.tx),
-            (Handler::Transactional(_), None) => return Ok(()),
-        };
         let mut call = std::pin::pin!(AssertUnwindSafe(call).catch_unwind());
         let answer = match self.member.subscription.handler_timeout {
             None => call.await,
@@ -633,7 +655,7 @@ impl<DB: Backend> Leader<'_, DB> {
         let to = event.global_position();
         self.advance(&mut tx, to).await?;
         let parked = aside(&event, attempts, Some(error));
-        DB::put_aside(&mut tx.tx, self.member.id(), &parked, state).await?;
+        DB::put_aside(tx.conn(), self.member.id(), &parked, state).await?;
         self.commit(tx, to).await?;
         if state == ParkedState::Parked {
             self.parked.insert(event.stream_id().to_owned(), false);
@@ -650,26 +672,27 @@ impl<DB: Backend> Leader<'_, DB> {
         }
     }
 
-    pub(super) async fn begin(&self) -> StoreResult<WriteTx<DB>> {
-        DB::begin(self.member.store.db(), self.member.limits()).await
+    pub(super) async fn begin(&self) -> StoreResult<LeaderTx<'m, DB>> {
+        let limits = self.member.limits();
+        self.member.leases.begin(self.lease, limits).await
     }
 
     /// Moves the checkpoint within a transaction; the row is locked from here on.
-    pub(super) async fn advance(&self, tx: &mut WriteTx<DB>, to: i64) -> Result<(), End> {
+    pub(super) async fn advance(&self, tx: &mut LeaderTx<'_, DB>, to: i64) -> Result<(), End> {
         let advance = Advance {
             subscription_id: self.member.id(),
-            fence_token: self.fence_token,
+            fence_token: self.lease.fence_token(),
             from: self.position,
             to,
         };
-        if DB::advance_checkpoint(&mut tx.tx, advance).await? {
+        if DB::advance_checkpoint(tx.conn(), advance).await? {
             Ok(())
         } else {
             Err(End::Fenced)
         }
     }
 
-    pub(super) async fn commit(&mut self, tx: WriteTx<DB>, to: i64) -> Result<(), End> {
+    pub(super) async fn commit(&mut self, tx: LeaderTx<'_, DB>, to: i64) -> Result<(), End> {
         tx.commit().await?;
         self.position = to;
         self.handled = self.handled.max(to);

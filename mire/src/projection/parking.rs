@@ -208,8 +208,8 @@ impl<DB: Backend> Leader<'_, DB> {
             let batch = Batch::new(&page, vec![0], Duration::ZERO, &self.member.stop);
             let mut tx = self.begin().await?;
             let attempts = u32::try_from(row.event.attempts).unwrap_or(0) + 1;
-            if let Err(failure) = self.call(&batch, Some(&mut tx)).await {
-                tx.rollback().await?;
+            if let Err(failure) = self.call(&batch, Some(&mut tx)).await? {
+                tx.give_up().await?;
                 if failure.of_database {
                     return Err(failure.into_end());
                 }
@@ -220,14 +220,14 @@ impl<DB: Backend> Leader<'_, DB> {
                 let mut tx = self.begin().await?;
                 self.advance(&mut tx, self.position).await?;
                 let state = ParkedState::Parked;
-                DB::mark_parked(&mut tx.tx, &id, stream_id, state).await?;
-                DB::put_aside(&mut tx.tx, &id, &failed, state).await?;
+                DB::mark_parked(tx.conn(), &id, stream_id, state).await?;
+                DB::put_aside(tx.conn(), &id, &failed, state).await?;
                 self.commit(tx, self.position).await?;
                 self.parked.insert(stream_id.to_owned(), false);
                 return Ok(false);
             }
             self.advance(&mut tx, self.position).await?;
-            DB::forget_parked(&mut tx.tx, &id, row.event.global_position).await?;
+            DB::forget_parked(tx.conn(), &id, row.event.global_position).await?;
             self.commit(tx, self.position).await?;
         }
         Ok(true)

@@ -15,7 +15,7 @@ pub trait TestBackend: Backend {
     async fn fresh() -> (EventStore<Self>, Box<dyn Any + Send>);
 
     /// Runs a statement that both dialects understand.
-    async fn run(conn: &mut Self::Connection, sql: &'static str);
+    fn run(conn: &mut Self::Connection, sql: &'static str) -> impl Future<Output = ()> + Send;
 
     /// Asks for a number.
     fn number(store: &EventStore<Self>, sql: &'static str) -> impl Future<Output = i64> + Send;

@@ -28,6 +28,8 @@ impl Coordination for Postgres {
 
     const TELLS: bool = true;
 
+    const ONE_WRITER: bool = false;
+
     type Listener = PgWakeListener;
 
     fn side(db: &Db<Self>, side: Side) -> Db<Self> {

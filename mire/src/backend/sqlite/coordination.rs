@@ -22,6 +22,8 @@ impl Coordination for Sqlite {
 
     const TELLS: bool = false;
 
+    const ONE_WRITER: bool = true;
+
     type Listener = Silence;
 
     fn side(db: &Db<Self>, _side: Side) -> Db<Self> {
@@ -389,8 +391,11 @@ mod tests {
         assert_eq!(Sqlite::take_lease(conn, "s", &one).await.unwrap(), Some(1));
         assert_eq!(Sqlite::take_lease(conn, "s", &two).await.unwrap(), None);
         tokio::time::sleep(Duration::from_millis(120)).await;
+        // It has expired, and nobody has taken it.
         let late = Sqlite::renew_leases(conn, one.instance, one.ttl, &first);
-        assert_eq!(late.await.unwrap(), [Renewal::NotNow]);
+        assert_eq!(late.await.unwrap(), [Renewal::Renewed]);
+        assert_eq!(Sqlite::take_lease(conn, "s", &two).await.unwrap(), None);
+        tokio::time::sleep(Duration::from_millis(120)).await;
         assert_eq!(Sqlite::take_lease(conn, "s", &two).await.unwrap(), Some(2));
         let lost = Sqlite::renew_leases(conn, one.instance, one.ttl, &first);
         assert_eq!(lost.await.unwrap(), [Renewal::Lost]);
