@@ -299,13 +299,18 @@ impl EventStoreError {
             | Self::Timeout { .. }
             | Self::WriterBusy { .. }
             | Self::Interrupted => true,
-            Self::Database(error) => matches!(
-                classify(error),
-                DbErrorKind::Connection | DbErrorKind::LockTimeout | DbErrorKind::Deadlock
-            ),
+            Self::Database(error) => may_pass(error),
             _ => false,
         }
     }
+}
+
+/// Whether the database may answer another time.
+pub(crate) fn may_pass(error: &sqlx::Error) -> bool {
+    matches!(
+        classify(error),
+        DbErrorKind::Connection | DbErrorKind::LockTimeout | DbErrorKind::Deadlock
+    )
 }
 
 /// Reads the kind from the error codes of either backend.

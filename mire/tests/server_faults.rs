@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use common::backends::TestBackend;
 use common::projections::{
-    CREATE_SEEN, Writer, append, caught_up, fast, leader, seen, seen_of, start, stop, until,
+    CREATE_SEEN, Running, Writer, append, caught_up, fast, leader, seen, seen_of, start, stop,
+    until,
 };
 use common::{Account, AccountEvent, deposited};
 use mire::{
@@ -153,9 +154,16 @@ async fn connections_that_end_at_random_under_load_lose_and_double_nothing() {
     }
     assert!(ended > 50, "{ended}");
     load.end(&store).await;
-    assert!(!a.1.is_finished() && !b.1.is_finished());
-    stop(a).await;
-    stop(b).await;
+    stop_running(a).await;
+    stop_running(b).await;
+}
+
+/// Stops a runner that has not ended by itself.
+async fn stop_running(running: Running) {
+    if running.1.is_finished() {
+        panic!("the runner ended by itself: {:?}", running.1.await);
+    }
+    stop(running).await;
 }
 
 /// Tasks that append one event after the other, each until it is acknowledged.
@@ -247,9 +255,8 @@ async fn a_server_that_crashes_under_load_is_waited_for() {
         println!("going on {:?} after the start", back.elapsed());
     }
     load.end(&store).await;
-    assert!(!a.1.is_finished() && !b.1.is_finished());
-    stop(a).await;
-    stop(b).await;
+    stop_running(a).await;
+    stop_running(b).await;
 }
 
 /// A server of the test's own, and a store on it.
@@ -333,4 +340,26 @@ async fn a_listener_that_was_away_looks_for_what_it_missed() {
     })
     .await;
     stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_at_the_start_is_waited_for() {
+    let (cluster, store) = private().await;
+    append(&store, "account-1", 1..=3).await;
+    tokio::task::block_in_place(|| cluster.stop(StopMode::Fast)).unwrap();
+    let waiting = start(fast(&store, "a").subscribe_transactional("s", Writer::new()));
+    let cancelled = start(fast(&store, "b").subscribe_transactional("s", Writer::new()));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!waiting.1.is_finished());
+    let ended = tokio::time::timeout(Duration::from_secs(2), stop_running(cancelled));
+    ended.await.expect("a wait can be cancelled");
+
+    tokio::task::block_in_place(|| cluster.start_again()).unwrap();
+    until("the events", || async {
+        let position = store.checkpoint("s").await;
+        position.is_ok_and(|position| position == Some(3))
+    })
+    .await;
+    assert_eq!(seen_of(&store, "account-1").await, [1, 2, 3]);
+    stop_running(waiting).await;
 }

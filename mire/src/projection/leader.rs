@@ -33,8 +33,8 @@ const SLICE: Duration = Duration::from_millis(200);
 const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
 
 /// The first pause after the database failed, and the longest.
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+pub(super) const PAUSE_MIN: Duration = Duration::from_millis(50);
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// The longest pause between two attempts of an event.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);

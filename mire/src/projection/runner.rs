@@ -12,9 +12,10 @@ use uuid::Uuid;
 
 use crate::backend::coordination::Worker;
 use crate::backend::{Backend, TxLimits};
+use crate::error::EventStoreError;
 use crate::lease::Leases;
 use crate::projection::adapter::{Plain, Transactional, TransactionalBatch};
-use crate::projection::leader::{Handler, Member};
+use crate::projection::leader::{Handler, Member, PAUSE_MAX, PAUSE_MIN};
 use crate::projection::settings::{RunnerError, Settings, Subscription};
 use crate::projection::{
     ActingProjection, EventHandler, PageHandler, TransactionalBatchEventHandler,
@@ -87,8 +88,8 @@ impl<DB: Backend> ProjectionRunner<DB> {
     /// Before anything starts: a [`RunnerError`] for settings that can't work, and what a
     /// handler's `prepare` answers. Later: [`RunnerError::Stopped`], and
     /// [`OrderingViolation`](crate::EventStoreError::OrderingViolation). One subscription that
-    /// stops ends the whole runner, in good order. Databases that are away for a while are waited
-    /// for.
+    /// stops ends the whole runner, in good order. A database that is away is waited for, also at
+    /// the start.
     ///
     /// # Cancel safety
     ///
@@ -110,11 +111,11 @@ impl<DB: Backend> Inner<DB> {
             .iter()
             .map(|(subscription, _)| subscription);
         self.settings.check(&self.store, subscriptions)?;
-        let migrated = DB::is_migrated(&mut *self.store.pool().acquire().await?).await?;
-        if !migrated {
-            return Err(RunnerError::NotMigrated.into());
+        let ready = cancel.run_until_cancelled(self.make_ready()).await;
+        match ready {
+            Some(ready) => ready?,
+            None => return Ok(()),
         }
-        self.prepare().await?;
 
         let worker = Worker {
             worker_id: self.settings.worker_id.clone(),
@@ -161,6 +162,30 @@ impl<DB: Backend> Inner<DB> {
         answer
     }
 
+    /// Looks for the schema and prepares the handlers. A database that is away is waited for, as it
+    /// is later on.
+    async fn make_ready(&self) -> anyhow::Result<()> {
+        let mut pause = PAUSE_MIN;
+        loop {
+            let attempt = async {
+                let migrated = DB::is_migrated(&mut *self.store.pool().acquire().await?).await?;
+                if !migrated {
+                    return Err(RunnerError::NotMigrated.into());
+                }
+                self.prepare().await
+            };
+            match attempt.await {
+                Err(error) if may_pass(&error) => {
+                    let worker_id = &self.settings.worker_id;
+                    tracing::warn!(%worker_id, ?error, "the database is away; waiting for it");
+                }
+                ready => return ready,
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
     async fn prepare(&self) -> anyhow::Result<()> {
         for (subscription, handler) in &self.subscriptions {
             let Handler::Transactional(handler) = handler else {
@@ -175,6 +200,17 @@ impl<DB: Backend> Inner<DB> {
         }
         Ok(())
     }
+}
+
+/// Whether the database may answer another time: it was out of reach, or somebody held a lock.
+fn may_pass(error: &anyhow::Error) -> bool {
+    let mut sources = error.chain();
+    sources.any(|error| {
+        let ours = error.downcast_ref::<EventStoreError>();
+        let driver = error.downcast_ref::<sqlx::Error>();
+        ours.is_some_and(EventStoreError::is_retryable)
+            || driver.is_some_and(crate::error::may_pass)
+    })
 }
 
 /// Puts a [`ProjectionRunner`] together. Settings are checked when it runs.
