@@ -36,10 +36,32 @@ fn content_that_is_out_of_shape_is_put_in_shape() {
 }
 
 #[test]
-fn the_fixtures_are_in_shape() {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ui-tests");
-    for folder in ["pass", "fail"] {
-        for entry in std::fs::read_dir(fixtures.join(folder)).unwrap() {
+fn a_projection_is_put_in_shape() {
+    let formatted = rustfmt(
+        "mire::projection!(\n#[projection(subscription=\"lights\",table=\"all_lights\",reads(LightEvent))]\n\
+         #[ignores(LightEvent::Dimmed,LightEvent::Broken)]\n\
+         struct Light{#[key]\nlight:LightId,#[index] on:bool}\n\
+         #[on(LightEvent::Switched,key(light))]\nfn switched(&mut self,on:bool){self.on=on;}\n\
+         #[on(LightEvent::Removed,delete)]\nfn removed(&mut self){}\n);\n",
+    );
+    assert_eq!(
+        formatted,
+        "mire::projection!(\n    \
+         #[projection(subscription = \"lights\", table = \"all_lights\", reads(LightEvent))]\n    \
+         #[ignores(LightEvent::Dimmed, LightEvent::Broken)]\n    \
+         struct Light {\n        #[key]\n        light: LightId,\n        #[index]\n        on: bool,\n    }\n    \
+         #[on(LightEvent::Switched, key(light))]\n    \
+         fn switched(&mut self, on: bool) {\n        self.on = on;\n    }\n    \
+         #[on(LightEvent::Removed, delete)]\n    \
+         fn removed(&mut self) {}\n);\n",
+    );
+}
+
+#[test]
+fn files_that_use_the_macros_are_in_shape() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for folder in ["ui-tests/pass", "ui-tests/fail", "examples", "mire/tests"] {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|it| it == "rs") {
                 let source = std::fs::read_to_string(&path).unwrap();

@@ -17,6 +17,21 @@ const PIECES: &[&str] = &[
     "#[event(name(3))]",
     "#[command]",
     "#[command = 5]",
+    "#[projection(subscription = \"balances\", reads(AccountEvent))]",
+    "#[projection(subscription = \"a@b\", table = \"mire_\", reads(a::E, a::E), crate(x::y))]",
+    "#[projection]",
+    "#[projection(reads)]",
+    "#[projection(table)]",
+    "#[ignores(AccountEvent::Closed)]",
+    "#[ignores(Closed, a::b::E::V,)]",
+    "#[ignores]",
+    "#[on(AccountEvent::Opened)]",
+    "#[on(AccountEvent::Opened, key(owner), delete)]",
+    "#[on(a::E::V, b::E::V)]",
+    "#[on(AccountEvent::Opened { owner })]",
+    "#[on(key(a.b))]",
+    "#[on]",
+    "#[key]",
     "#[derive(Debug, serde::Serialize)]",
     "#[derive(]",
     "#[serde(default)]",
@@ -28,6 +43,10 @@ const PIECES: &[&str] = &[
     "pub(in",
     "struct Account { balance: i64 }",
     "struct Account;",
+    "struct Balance { #[key] account: AccountId, #[index] r#type: i64, #[json] tags: Vec<String> }",
+    "struct Balance { #[key] #[json] ctid: A, #[key(a)] #[index] Ctid: B }",
+    "struct Balance(#[key] i64);",
+    "struct Mail<DB: Backend> where DB: Copy { store: EventStore<DB> }",
     "struct Account(i64);",
     "struct Account<T> { balance: T }",
     "struct Account { balance: ",
@@ -43,6 +62,10 @@ const PIECES: &[&str] = &[
     "fn broken(&mut self { }",
     "fn generic<'a, T: 'a>(&'a mut self, t: T) where T: Copy {}",
     "async fn waits(&mut self) {}",
+    "async fn acts(&self, owner: &str, event: &EventInfo, tx: &mut PgConnection) -> R { Ok(()) }",
+    "async fn acts_twice(&self, tx: &mut PgConnection, ux: &mut DB::Connection, v: &mut i64) {}",
+    "fn get(&mut self, info: EventInfo, (a, b): (i64, i64)) {}",
+    "fn by_type(&mut self, r#type: impl Copy) {}",
     "const unsafe extern \"C\" fn odd(mut self: Box<Self>, ...) -> ! { }",
     "fn withdraw(&self, amount: i64) -> Result<AccountEvent, Error> { Err(Error) }",
     "fn nothing();",
@@ -98,6 +121,13 @@ proptest! {
         let input: TokenStream = source.parse().unwrap();
         is_items_or_errors(&mire_codegen::aggregate(input.clone()), &input)?;
         let _ = mire_codegen::aggregate_outline(input);
+    }
+
+    #[test]
+    fn projection_answers_whatever_is_typed(source in soup()) {
+        let input: TokenStream = source.parse().unwrap();
+        is_items_or_errors(&mire_codegen::projection(input.clone()), &input)?;
+        let _ = mire_codegen::projection_outline(input);
     }
 
     #[test]

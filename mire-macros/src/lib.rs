@@ -18,6 +18,16 @@ use proc_macro::TokenStream;
 ///     Shipped,                                // order.sent
 /// }
 /// ```
+///
+/// # Words
+///
+/// | `#[mire(…)]` on | word | |
+/// |---|---|---|
+/// | an enum | `entity = "order"` | the first half of the stored names, and the category of the streams whose events a projection reads as this enum |
+/// | | `crate(my_mire)` | where mire is, when the dependency was renamed |
+/// | a variant | `rename = "placed"` | the stored name after the entity; keeps it when the variant is renamed |
+/// | a struct | `event_type = "order.placed"` | the stored name |
+/// | | `crate(my_mire)` | where mire is, when the dependency was renamed |
 #[proc_macro_derive(EventData, attributes(mire))]
 pub fn derive_event_data(input: TokenStream) -> TokenStream {
     mire_codegen::derive_event_data(input.into()).into()
@@ -90,7 +100,133 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
     mire_codegen::aggregate(input.into()).into()
 }
 
-/// Declares a projection: what it keeps or does, and how it follows from the events.
+/// Declares a projection: a table that is folded from events, or what is to be done for each.
+///
+/// The content is ordinary Rust items in parentheses, formatted by rustfmt: one struct, and a
+/// function for each event. A field that is marked with `#[key]` or `#[index]` makes it a table;
+/// without one, `async fn`s make it a projection that acts.
+///
+/// # A projection that keeps a table
+///
+/// ```ignore
+/// mire::projection!(
+///     /// What every account holds now.
+///     #[projection(subscription = "balances", reads(AccountEvent))]
+///     #[ignores(AccountEvent::Renamed)]
+///     #[derive(Debug)]
+///     pub struct Balance {
+///         #[key]
+///         account: AccountId,
+///         owner: String,
+///         #[index]
+///         balance: i64,
+///     }
+///
+///     #[on(AccountEvent::Opened)]
+///     fn opened(&mut self, owner: &str) {
+///         self.owner = owner.to_owned();
+///     }
+///
+///     #[on(AccountEvent::Deposited)]
+///     fn deposited(&mut self, amount: i64) {
+///         self.balance += amount;
+///     }
+///
+///     #[on(AccountEvent::Closed, delete)]
+///     fn closed(&mut self) {}
+/// );
+///
+/// Balance::runner(&store).worker_id("a").build().run(cancel).await?;
+/// let row = Balance::get(&store, &id).await?;
+/// ```
+///
+/// The struct is a row. A function changes the row of its event; it is `fn(&mut self, …)`, in
+/// memory, and the runner reads and writes the rows of a whole page at once, in the transaction of
+/// its checkpoint: exactly once. A row that isn't there yet is made of its key and of `Default` for
+/// the other fields.
+///
+/// - **Which row?** The one that the stream's id names, if the key has the aggregate's id type, or is
+///   a `String`. Else `#[on(OrderEvent::Placed, key(customer))]` names the event's field.
+/// - **Removing it.** `#[on(AccountEvent::Closed, delete)]`, with an empty body.
+/// - **A change of the declaration** (columns, marks, the events, the functions with their bodies; not
+///   layout, documentation, derives and `#[ignores]`) is another version of the table. It is built
+///   beside the one that serves, from the start of the log, and swapped in when it has caught up; see
+///   `mire::table`. What a body calls is not seen: mark such a change by a change of the body.
+///
+/// Written for it are, on the struct:
+///
+/// | | |
+/// |---|---|
+/// | `SUBSCRIPTION` | the subscription's name |
+/// | `get(&store, &key)`, `get_many(&store, &[key])` | rows by key |
+/// | `list(&store, after, limit)` | rows in the order of their keys |
+/// | `by_balance(&store, &value, limit)`, `by_balance_range(&store, range, limit)` | rows by a column with `#[index]` |
+/// | `wait_for(&store, position, timeout)` | waits until the rows show what is in the log up to there |
+/// | `status(&store)` | the versions of the table: which serves, how far each is, how long it will take |
+/// | `runner(&store)` | a builder of a runner; `subscribe_table::<Balance>()` adds it to any other |
+///
+/// and `TableProjection` and `sqlx::FromRow`, for queries of your own over the table's name.
+///
+/// ## Columns
+///
+/// A field's type is one of `bool`, the integers up to 64 bits, `f32`, `f64`, `String`, `Uuid`,
+/// chrono's `DateTime<Utc>`, `NaiveDate`, `NaiveTime` and `NaiveDateTime`, `Vec<u8>`, a generated id,
+/// an `Option` of these, or a type of yours with `impl mire::ColumnType`. Anything else that serde
+/// knows is stored with `#[json]`. The column is called as the field is.
+///
+/// # A projection that acts
+///
+/// ```ignore
+/// mire::projection!(
+///     #[projection(subscription = "welcome-mail", reads(AccountEvent))]
+///     #[ignores(AccountEvent::Deposited, AccountEvent::Closed)]
+///     pub struct WelcomeMail {
+///         mailer: Mailer,
+///     }
+///
+///     #[on(AccountEvent::Opened)]
+///     async fn welcome(&self, owner: &str, event: &EventInfo) -> anyhow::Result<()> {
+///         self.mailer.send(owner, event.global_position()).await
+///     }
+/// );
+///
+/// WelcomeMail { mailer }.runner(&store).build().run(cancel).await?;
+/// ```
+///
+/// The struct is what the functions need. They are `async fn(&self, …)` and return nothing or a
+/// `Result<(), E>` of any error. An event is handled before the checkpoint moves: at least once, so
+/// what is done has to bear being done again. A parameter `tx: &mut PgConnection` or
+/// `tx: &mut SqliteConnection` makes the projection transactional: what is written through `tx` is
+/// committed with the checkpoint, exactly once. It then runs on stores of that database. With a
+/// generic `struct Transfers<DB: mire::Backend>` and `tx: &mut DB::Connection`, on any.
+///
+/// Written for it are `SUBSCRIPTION`, `runner(&store)`, `ActingProjection`, which
+/// `subscribe_projection(WelcomeMail { … })` takes on any runner, and `PageHandler` or
+/// `TransactionalPageHandler`, for subscriptions with settings of their own.
+///
+/// # Parameters
+///
+/// A parameter is a field of the event, of the same name: by value, which copies it, or by
+/// reference, where `&str` stands for a `String` and `&[T]` for a `Vec<T>`. Those that aren't needed
+/// are left out. `event: &EventInfo`, under any name, has the event's stream, version, position,
+/// time and metadata.
+///
+/// # Words
+///
+/// | attribute | word | |
+/// |---|---|---|
+/// | `#[projection]` | `subscription = "balances"` | the name under which it reads the log: of its lease, its checkpoint, and its table, where `-` becomes `_` |
+/// | | `reads(AccountEvent)` | the enums of events that it reads, one for each aggregate |
+/// | | `table = "account_balances"` | the name of its table, when it is not the subscription's |
+/// | | `crate(my_mire)` | where mire is, when the dependency was renamed |
+/// | `#[on(AccountEvent::Opened)]` | `key(customer)` | the event's field that names the row, when the stream's id doesn't |
+/// | | `delete` | the event removes the row; the function's body is empty |
+/// | `#[ignores(AccountEvent::Closed)]` | | events for which nothing is to be done; every event of `reads` is handled or ignored |
+/// | a field | `#[key]` | names the row: the table's primary key |
+/// | | `#[index]` | rows are looked up by it |
+/// | | `#[json]` | stored as JSON, for any type that serde knows |
+///
+/// Several projections on one runner: `mire::runner!(&store, Balance, WelcomeMail = mail)`.
 #[proc_macro]
 pub fn projection(input: TokenStream) -> TokenStream {
     mire_codegen::projection(input.into()).into()
