@@ -10,34 +10,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mire::{
-    Aggregate, Backend, Event, EventData, EventStore, ExpectedVersion, HandledEvent,
-    ProjectionRunner, ProjectionRunnerBuilder, TransactionalBatchEventHandler,
+    Backend, Event, EventStore, ExpectedVersion, HandledEvent, ProjectionRunner,
+    ProjectionRunnerBuilder, TransactionalBatchEventHandler,
 };
-use serde::{Deserialize, Serialize};
 use sqlx::QueryBuilder;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 const SUBSCRIPTION: &str = "page-views";
 
-#[derive(Debug, Clone, Serialize, Deserialize, EventData)]
-#[mire(event_type = "visit.page-viewed")]
-struct PageViewed {
-    page: String,
-}
+mire::aggregate!(
+    /// A visit to the site.
+    #[aggregate(category = "visit")]
+    pub struct Visit;
 
-#[derive(Debug, Default)]
-struct Visit;
-
-impl Aggregate for Visit {
-    type Event = PageViewed;
-
-    fn stream_category() -> &'static str {
-        "visit"
-    }
-
-    fn apply(&mut self, _: &PageViewed) {}
-}
+    /// A page was looked at.
+    #[event]
+    fn page_viewed(&mut self, page: &str) {}
+);
 
 /// Writes views, and counts its statements.
 struct PageViews(Arc<AtomicUsize>);
@@ -50,14 +40,14 @@ macro_rules! on_database {
 
             async fn handle_batch(
                 &self,
-                events: Vec<HandledEvent<PageViewed>>,
+                events: Vec<HandledEvent<VisitEvent>>,
                 conn: &mut sqlx::$Connection,
             ) -> anyhow::Result<()> {
                 let mut insert =
                     QueryBuilder::<mire::$DB>::new("INSERT INTO page_views (position, page) ");
                 insert.push_values(&events, |mut row, event| {
-                    row.push_bind(event.global_position())
-                        .push_bind(&event.event.page);
+                    let VisitEvent::PageViewed { page } = &event.event;
+                    row.push_bind(event.global_position()).push_bind(page);
                 });
                 insert.build().execute(conn).await?;
                 self.0.fetch_add(1, Ordering::Relaxed);
@@ -115,7 +105,7 @@ async fn run<DB: Table>(store: EventStore<DB>) -> anyhow::Result<()> {
     let views: Vec<_> = (0..1000)
         .map(|n| {
             let page = format!("/articles/{}", n % 7);
-            Event::new(PageViewed { page })
+            Event::new(VisitEvent::PageViewed { page })
         })
         .collect();
     store

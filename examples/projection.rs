@@ -1,107 +1,72 @@
-//! A table that follows the log.
+//! A table that follows the log, and a mail for each new account.
 //!
-//! Why this pattern: the log answers "what happened to this account", but not "who has most". A
-//! projection keeps a table for that question. The handler writes through the connection that it is
-//! handed, and the runner commits its writes with the checkpoint: each event takes effect exactly
-//! once, whatever crashes in between.
+//! Why this pattern: the log answers "what happened to this account", but not "who has at least 25".
+//! A projection keeps a table for that question: its struct is a row, and a function for each event
+//! changes it. The runner reads and writes the rows of many events at once and commits them with the
+//! checkpoint, so that each event takes effect exactly once, whatever crashes in between. The second
+//! projection acts instead: at least once, since a mail can't be rolled back.
 
 use std::time::Duration;
 
-use mire::{
-    Backend, EventStore, HandledEvent, ProjectionRunner, ProjectionRunnerBuilder,
-    TransactionalEventHandler,
-};
+use mire::{Backend, EventInfo, EventStore};
 use mire_examples::{Account, AccountEvent, AccountId};
-use sqlx::Row;
 use tokio_util::sync::CancellationToken;
 
-const SUBSCRIPTION: &str = "richest";
+mire::projection!(
+    /// What every account holds now.
+    #[projection(subscription = "balances", reads(AccountEvent))]
+    pub struct Balance {
+        #[key]
+        account: AccountId,
+        owner: String,
+        #[index]
+        balance: i64,
+    }
 
-struct Richest;
+    #[on(AccountEvent::Opened)]
+    fn opened(&mut self, owner: &str) {
+        self.owner = owner.to_owned();
+    }
 
-/// The SQL is the same on both databases; the driver's types are not.
-macro_rules! on_database {
-    ($DB:ident, $Connection:ident) => {
-        impl TransactionalEventHandler<mire::$DB> for Richest {
-            type Aggregate = Account;
+    #[on(AccountEvent::Deposited)]
+    fn deposited(&mut self, amount: i64) {
+        self.balance += amount;
+    }
 
-            async fn handle(
-                &self,
-                event: HandledEvent<AccountEvent>,
-                conn: &mut sqlx::$Connection,
-            ) -> anyhow::Result<()> {
-                let change = match &event.event {
-                    AccountEvent::Opened { owner } => {
-                        sqlx::query("INSERT INTO richest (account, owner) VALUES ($1, $2)")
-                            .bind(event.stream_id())
-                            .bind(owner)
-                            .execute(conn)
-                            .await?;
-                        return Ok(());
-                    }
-                    AccountEvent::Deposited { amount } => *amount,
-                    AccountEvent::Withdrawn { amount } => -amount,
-                };
-                sqlx::query("UPDATE richest SET balance = balance + $2 WHERE account = $1")
-                    .bind(event.stream_id())
-                    .bind(change)
-                    .execute(conn)
-                    .await?;
-                Ok(())
-            }
-        }
+    #[on(AccountEvent::Withdrawn)]
+    fn withdrawn(&mut self, amount: i64) {
+        self.balance -= amount;
+    }
+);
 
-        impl Table for mire::$DB {
-            async fn create(store: &EventStore<Self>) -> anyhow::Result<()> {
-                sqlx::raw_sql(
-                    "CREATE TABLE IF NOT EXISTS richest (
-                         account varchar(512) PRIMARY KEY,
-                         owner   text   NOT NULL,
-                         balance bigint NOT NULL DEFAULT 0
-                     )",
-                )
-                .execute(store.pool())
-                .await?;
-                Ok(())
-            }
+mire::projection!(
+    /// Greets the owner of a new account.
+    #[projection(subscription = "welcome-mail", reads(AccountEvent))]
+    #[ignores(AccountEvent::Deposited, AccountEvent::Withdrawn)]
+    pub struct WelcomeMail {
+        sender: &'static str,
+    }
 
-            async fn rows(store: &EventStore<Self>) -> anyhow::Result<Vec<(String, i64)>> {
-                let rows = sqlx::query(
-                    "SELECT owner, balance FROM richest ORDER BY balance DESC, owner LIMIT 3",
-                )
-                .fetch_all(store.pool())
-                .await?;
-                let row = |row: &_| Ok((Row::try_get(row, 0)?, Row::try_get(row, 1)?));
-                rows.iter().map(row).collect()
-            }
-
-            fn subscribe(builder: ProjectionRunnerBuilder<Self>) -> ProjectionRunnerBuilder<Self> {
-                builder.subscribe_transactional(SUBSCRIPTION, Richest)
-            }
-        }
-    };
-}
-
-/// What the example needs of a database beside the store.
-#[allow(async_fn_in_trait)]
-trait Table: Backend {
-    async fn create(store: &EventStore<Self>) -> anyhow::Result<()>;
-    async fn rows(store: &EventStore<Self>) -> anyhow::Result<Vec<(String, i64)>>;
-    fn subscribe(builder: ProjectionRunnerBuilder<Self>) -> ProjectionRunnerBuilder<Self>;
-}
-
-on_database!(Postgres, PgConnection);
-on_database!(Sqlite, SqliteConnection);
+    #[on(AccountEvent::Opened)]
+    async fn welcome(&self, owner: &str, event: &EventInfo) -> anyhow::Result<()> {
+        println!(
+            "{}: welcome, {owner}, since version {}",
+            self.sender,
+            event.stream_version()
+        );
+        Ok(())
+    }
+);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     mire::with_store!(mire_examples::store().await?, |store| run(store).await)
 }
 
-async fn run<DB: Table>(store: EventStore<DB>) -> anyhow::Result<()> {
-    DB::create(&store).await?;
+async fn run<DB: Backend>(store: EventStore<DB>) -> anyhow::Result<()> {
+    let mail = WelcomeMail { sender: "the bank" };
+    let runner = mire::runner!(&store, Balance, WelcomeMail = mail).build();
     let cancel = CancellationToken::new();
-    let runner = DB::subscribe(ProjectionRunner::builder(store.clone())).build();
     let running = tokio::spawn(runner.run(cancel.clone()));
 
     let mut last = None;
@@ -115,13 +80,16 @@ async fn run<DB: Table>(store: EventStore<DB>) -> anyhow::Result<()> {
             .await?;
         last = done.position;
     }
-    // Read your own writes: wait until the projection is done with the last one.
+    // Read your own writes: wait until the projections are done with the last one.
     if let Some(position) = last {
         let patience = Duration::from_secs(30);
-        store.wait_for(SUBSCRIPTION, position, patience).await?;
+        store
+            .wait_for(WelcomeMail::SUBSCRIPTION, position, patience)
+            .await?;
+        Balance::wait_for(&store, position, patience).await?;
     }
-    for (owner, balance) in DB::rows(&store).await? {
-        println!("{owner} has {balance}");
+    for row in Balance::by_balance_range(&store, 25.., 3).await? {
+        println!("{} has {}", row.owner, row.balance);
     }
     cancel.cancel();
     running.await?

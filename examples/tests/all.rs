@@ -64,9 +64,11 @@ after eight at once: 19
     (
         "projection",
         "
-Cleo has 70
+the bank: welcome, Ann, since version 1
+the bank: welcome, Bob, since version 1
+the bank: welcome, Cleo, since version 1
 Bob has 30
-Ann has 20
+Cleo has 70
 ",
     ),
     (
