@@ -76,3 +76,8 @@ pub async fn store() -> anyhow::Result<AnyStore> {
     let url = std::env::var("DATABASE_URL").unwrap_or_else(|_| "sqlite::memory:".to_owned());
     Ok(mire::open_any(&url).await?)
 }
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
