@@ -67,7 +67,7 @@
 //!
 //! On SQLite a heartbeat waits for its turn to write, and a handler's own transaction may hold that
 //! for longer than a ttl. What keeps heartbeats out keeps acquirers out, too: taking a lease is a
-//! write. So a leader's transactions *cover* leases and *carry* heartbeats; see [`LeaderTx`].
+//! write. So a leader's transactions *cover* leases and *carry* heartbeats; see `LeaderTx`.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -207,7 +207,7 @@ async fn a_projection_whose_commits_get_no_answer_has_each_effect_once() {
         caught_up(&direct).await;
         for round in 0..4 {
             // Some of them are those of heartbeats and leases.
-            proxy.lose(2, "COMMIT", slow);
+            proxy.lose(2, "COMMIT\0", slow);
             append(&direct, "account-ann", (0..10).map(|n| round * 10 + n)).await;
             caught_up(&direct).await;
         }

@@ -5,11 +5,10 @@ mod common;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
 use common::backends::TestBackend;
 use common::projections::append;
-use mire::{Backend, DbErrorKind, EventStore, EventStoreError};
+use mire::{Backend, EventStore, EventStoreError};
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
@@ -240,12 +239,16 @@ async fn waiting_for_another_migration_is_bounded_and_what_failed_leaves_nothing
     .unwrap();
     let started = std::time::Instant::now();
     let error = store
-        .migrate_with_lock_timeout(Duration::from_millis(200))
+        .migrate_with_lock_timeout(std::time::Duration::from_millis(200))
         .await
         .unwrap_err();
-    assert_eq!(error.db_kind(), Some(DbErrorKind::LockTimeout), "{error:?}");
+    assert_eq!(
+        error.db_kind(),
+        Some(mire::DbErrorKind::LockTimeout),
+        "{error:?}"
+    );
     assert!(error.is_retryable());
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < std::time::Duration::from_secs(5));
     other.rollback().await.unwrap();
 
     // Somebody has a table of the second migration's: nothing of the first one stays either.
