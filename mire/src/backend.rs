@@ -44,8 +44,8 @@ pub type Result<T> = std::result::Result<T, EventStoreError>;
 /// | an open [`TransactionScope`](crate::TransactionScope) holds up | appends to its streams | every write to the file |
 /// | processes | any number, on any hosts | several on one host: safe, but they wait for each other without order |
 /// | wake-ups between processes | `LISTEN`/`NOTIFY`, and polling | polling |
-/// | a handler's transaction that outlasts the lease's ttl | goes on while it works; when it was idle for a ttl, the server ends it | goes on, and holds up every write to the file |
-/// | a process that is stopped (`SIGSTOP`) within a transaction | holds others up for a ttl, then the server ends the transaction | holds up every write to the file until it goes on or is killed |
+/// | a handler's transaction that outlasts the lease's ttl | goes on | goes on, and holds up every write to the file |
+/// | a process that is stopped (`SIGSTOP`) within a handler's transaction | its successor has the server end it | holds up every write to the file until it goes on or is killed |
 /// | `load_for_update` of one stream locks | that stream | every stream |
 /// | a store for a test | a database each | `sqlite::memory:`, in milliseconds |
 /// | times are exact to | a microsecond | a millisecond |

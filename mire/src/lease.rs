@@ -30,10 +30,10 @@
 //!
 //! * **Following**: looks at the row every `lease_recheck_interval`, when its `leased_until` comes,
 //!   and when it hears that a lease was released.
-//! * **Acquiring**, one transaction: (1) take the row if it has expired, token + 1; (2) lock the
-//!   checkpoint's row, which waits for an older leader that is just moving it, put the new token
-//!   there, and read the position; (3) commit. Waits are bounded by a lock time-out of a third of
-//!   the ttl.
+//! * **Acquiring**, one transaction: (1) take the row if it has expired, token + 1; (2) have the
+//!   server end the transactions that former leaders still have open, lock the checkpoint's row,
+//!   which waits until they have ended, put the new token there, and read the position; (3) commit.
+//!   Waits are bounded by a lock time-out of a third of the ttl.
 //! * **Leading**: every transaction of a handler ends with a statement that moves the checkpoint
 //!   where the token is still its own. If it finds no row, the transaction rolls back.
 //!
@@ -52,12 +52,14 @@
 //! | an acquirer after (3), before it knows | the row shows it as leader, nobody extends it; it expires after a ttl, also for this worker itself, which takes it again under a larger token |
 //! | a leader between two transactions | heartbeats end; another worker takes the lease within `ttl + lease_recheck_interval` |
 //! | a leader within a transaction, killed | its connection breaks and the server rolls back; as above |
-//! | a leader within a transaction, stopped (`SIGSTOP`, or its host is gone) | the server ends the transaction when it was idle for a ttl, so step (2) of its successor doesn't wait for it for longer |
+//! | a leader within a transaction, stopped (`SIGSTOP`, or its host is gone) | its successor has the server end the transaction in step (2), so its locks hold nobody up; a leader's transaction notes whose it is (`begin_leading`) |
 //! | a stopped leader that goes on | its own deadline has passed, so it drops the handler; whatever it had sent fails at the fence |
 //! | the heartbeat's connection | a new one is opened at once; the leader has missed at most one of the two or more heartbeats that fit into its ttl |
 //! | the database, for less than a ttl | heartbeats are late, the lease survives |
 //! | the database, for longer | every leader stops by its own deadline; after the restart, leases are acquired anew, and tokens grow |
 //! | a leader that is releasing | the lease expires after its ttl, as if it had been killed |
+//!
+//! A handler's transaction has no time limit of its own: a leader that lives may take its time.
 //!
 //! Heartbeats go over a connection of their own and take no lock that a handler could hold, so
 //! neither a full pool nor a slow handler loses a lease. A runtime that is blocked for longer than
@@ -70,6 +72,7 @@
 //! write. So a leader's transactions *cover* leases and *carry* heartbeats; see `LeaderTx`.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -157,6 +160,8 @@ pub(crate) struct Lease(Arc<Held>);
 struct Held {
     lease: HeldLease,
     trust: watch::Sender<Trust>,
+    /// Set before it is given back, so that nothing extends it afterwards.
+    released: AtomicBool,
 }
 
 /// Why a worker takes itself for the leader.
@@ -274,6 +279,15 @@ impl<DB: Backend> Leases<DB> {
                 remaining: Duration::ZERO,
             });
         };
+        let ended = DB::end_leading(&mut tx.tx, subscription_id).await?;
+        if ended > 0 {
+            tracing::warn!(
+                subscription_id,
+                fence_token,
+                ended,
+                "ended what a former leader had under way",
+            );
+        }
         let position = DB::stamp_checkpoint(&mut tx.tx, subscription_id, fence_token).await?;
         tx.commit().await?;
 
@@ -286,6 +300,7 @@ impl<DB: Backend> Leases<DB> {
                 until: asked + self.trust(),
                 covers: 0,
             }),
+            released: AtomicBool::new(false),
         });
         lock(&self.held).push(Arc::downgrade(&held));
         let lease = Lease(held);
@@ -299,6 +314,7 @@ impl<DB: Backend> Leases<DB> {
     /// Dropped early, the lease may stay until it expires.
     pub(crate) async fn release(&self, lease: Lease) -> Result<()> {
         let side = lock(&self.side).clone();
+        lease.0.released.store(true, Ordering::Relaxed);
         let held = &lease.0.lease;
         let release = async {
             let mut tx = DB::begin(&side, self.limits()).await?;
@@ -376,6 +392,7 @@ impl<DB: Backend> Leases<DB> {
         all.retain(|held| held.strong_count() > 0);
         all.iter()
             .filter_map(Weak::upgrade)
+            .filter(|held| !held.released.load(Ordering::Relaxed))
             .filter(|held| held.trust.borrow().lasts(now))
             .collect()
     }

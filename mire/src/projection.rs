@@ -21,8 +21,7 @@
 //! growing pauses; an event that can't be decoded, once. Then the [policy](FailurePolicy) decides.
 //! A panic is a failure. So is a handler that exceeds its time-out, if it was given one. What the
 //! database fails at by itself (a lost connection, a begin or commit that failed) is never counted
-//! against an event: the leader waits and goes on from the stored checkpoint. A transaction that its
-//! handler left idle for longer than the lease's ttl, which PostgreSQL ends, is the handler's failure.
+//! against an event: the leader waits and goes on from the stored checkpoint.
 
 pub(crate) mod acting;
 mod adapter;

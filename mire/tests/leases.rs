@@ -12,10 +12,7 @@ use common::projections::{
     CREATE_SEEN, Plain, append, caught_up, fast, leader, seen, start, stop, until,
 };
 use common::{Account, AccountEvent};
-use mire::{
-    EventHandler, EventStore, FailurePolicy, HandledEvent, Postgres, Subscription,
-    TransactionalEventHandler,
-};
+use mire::{EventHandler, EventStore, HandledEvent, Postgres, TransactionalEventHandler};
 use mire_testkit::TestDatabase;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Semaphore;
@@ -221,7 +218,6 @@ async fn a_leader_that_cannot_extend_its_lease_stops_before_it_runs_out() {
 
 /// Takes its time within the transaction, at the second event.
 struct Slow {
-    sql: bool,
     calls: Arc<AtomicUsize>,
 }
 
@@ -236,11 +232,7 @@ impl TransactionalEventHandler for Slow {
         Postgres::note(conn, &event, "a").await?;
         if event.stream_version() == 2 {
             self.calls.fetch_add(1, Ordering::SeqCst);
-            if self.sql {
-                sqlx::query("SELECT pg_sleep(5)").execute(conn).await?;
-            } else {
-                tokio::time::sleep(Duration::from_secs(3)).await;
-            }
+            sqlx::query("SELECT pg_sleep(5)").execute(conn).await?;
         }
         Ok(())
     }
@@ -252,7 +244,6 @@ async fn a_busy_pool_and_a_slow_handler_lose_no_lease() {
     append(&store, "account-1", 1..=3).await;
     let calls = Arc::new(AtomicUsize::new(0));
     let handler = Slow {
-        sql: true,
         calls: Arc::clone(&calls),
     };
     let running = start(fast(&store, "a").subscribe_transactional("s", handler));
@@ -271,30 +262,6 @@ async fn a_busy_pool_and_a_slow_handler_lose_no_lease() {
     caught_up(&store).await;
     assert_eq!(calls.load(Ordering::SeqCst), 1, "it was handled once");
     assert_eq!(seen(&store).await.len(), 3);
-    assert_eq!(leader(&store, "s").await, Some(("a".into(), 1)));
-    stop(running).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handler_that_leaves_its_transaction_idle_has_failed() {
-    let (store, _database) = set_up().await;
-    append(&store, "account-1", 1..=2).await;
-    append(&store, "account-2", 1..=1).await;
-    let calls = Arc::new(AtomicUsize::new(0));
-    let handler = Slow {
-        sql: false,
-        calls: Arc::clone(&calls),
-    };
-    let subscription = Subscription::new("s")
-        .on_failure(FailurePolicy::Park)
-        .max_attempts(2);
-    let running = start(fast(&store, "a").subscribe_transactional(subscription, handler));
-    caught_up(&store).await;
-    let parked = store.parked("s", 0, 10).await.unwrap();
-    assert_eq!(parked.len(), 1);
-    let said = parked[0].error.as_deref().unwrap();
-    assert!(said.contains("raise `lease_ttl`"), "{said}");
-    assert_eq!(seen(&store).await.len(), 2);
     assert_eq!(leader(&store, "s").await, Some(("a".into(), 1)));
     stop(running).await;
 }

@@ -45,6 +45,10 @@ impl TransactionalEventHandler for Slow {
         event: HandledEvent<AccountEvent>,
         conn: &mut PgConnection,
     ) -> anyhow::Result<()> {
+        // A lock that every leader wants, as on a row that they all update.
+        sqlx::query("SELECT pg_advisory_xact_lock(1)")
+            .execute(&mut *conn)
+            .await?;
         Postgres::note(conn, &event, &self.worker).await?;
         if event.event == deposited(IDLE_IN_TRANSACTION) {
             // As if it were stopped between the checkpoint's statement and the commit: its successor

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use sqlx::Pool;
 use uuid::Uuid;
 
-use super::{Db, EventLog, Result};
+use super::{Db, EventLog, Result, WriteTx};
 
 /// What a connection outside the user's pool is for. Its name shows in the server's list of
 /// connections.
@@ -219,6 +219,20 @@ pub trait Coordination: EventLog {
         subscription_id: &str,
         worker: &Worker,
     ) -> impl Future<Output = Result<Option<i64>>> + Send;
+
+    /// Opens the transaction of a leader: as [`EventLog::begin`], and a successor can find it.
+    fn begin_leading(
+        db: &Db<Self>,
+        subscription_id: &str,
+    ) -> impl Future<Output = Result<WriteTx<Self>>> + Send;
+
+    /// Ends the transactions that leaders of a subscription have open, and answers how many were
+    /// told to end. For whoever has just taken the lease: none of them could commit any more, and
+    /// their locks would hold the new leader up.
+    fn end_leading(
+        conn: &mut Self::Connection,
+        subscription_id: &str,
+    ) -> impl Future<Output = Result<u64>> + Send;
 
     /// Puts the token into the checkpoint's row, waiting for whoever is just moving it, and answers
     /// the position that stands there then: 0 for a new subscription.

@@ -36,7 +36,7 @@ use tokio::time::Instant;
 
 use super::{Held, Lease, Leases};
 use crate::backend::coordination::Renewal;
-use crate::backend::{Backend, Result, TxLimits, WriteTx};
+use crate::backend::{Backend, Result, WriteTx};
 
 /// An open transaction of a leader. Dropping it rolls back.
 pub(crate) struct LeaderTx<'l, DB: Backend> {
@@ -60,12 +60,12 @@ impl<DB: Backend> Leases<DB> {
     /// # Cancel safety
     ///
     /// Dropping the future rolls back.
-    pub(crate) async fn begin(&self, lease: &Lease, limits: TxLimits) -> Result<LeaderTx<'_, DB>> {
+    pub(crate) async fn begin(&self, lease: &Lease) -> Result<LeaderTx<'_, DB>> {
         let mut cover = Cover::default();
         if DB::ONE_WRITER {
             cover.add(Arc::clone(&lease.0));
         }
-        let write = DB::begin(&self.db, limits).await?;
+        let write = DB::begin_leading(&self.db, &lease.0.lease.subscription_id).await?;
         if DB::ONE_WRITER {
             for held in self.trusted(Instant::now()) {
                 cover.add(held);

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::coordination::{Advance, NewParked, ParkedState};
-use crate::backend::{Backend, Result as StoreResult, TxLimits};
+use crate::backend::{Backend, Result as StoreResult};
 use crate::error::EventStoreError;
 use crate::lease::{Attempt, LeaderTx, Lease, Leases};
 use crate::projection::settings::{FailurePolicy, RunnerError, Settings, Subscription};
@@ -189,13 +189,6 @@ impl<DB: Backend> Member<DB> {
         }
         self.store.wake().subscription_changed();
         answer
-    }
-
-    pub(super) fn limits(&self) -> TxLimits {
-        TxLimits {
-            idle: Some(self.settings.lease_ttl),
-            lock: None,
-        }
     }
 }
 
@@ -455,12 +448,8 @@ impl<'m, DB: Backend> Leader<'m, DB> {
             && let Err(mut failure) = self.call(&batch, tx.as_mut()).await?
         {
             if let Some(tx) = tx.take() {
-                // A connection that is gone is the database's failure, not the event's, unless it
-                // was the handler that left it.
+                // A connection that is gone is the database's failure, not the event's.
                 match timeout(PAUSE_MAX, tx.give_up()).await {
-                    Ok(Err(_)) if was_left_idle(failure.source.as_ref()) => {
-                        failure = self.left_idle();
-                    }
                     Ok(rolled_back) => rolled_back?,
                     Err(_) => tracing::warn!("a handler's transaction is slow to roll back"),
                 }
@@ -486,23 +475,11 @@ impl<'m, DB: Backend> Leader<'m, DB> {
         }
         let before = |index: &usize| *index < done;
         let behind = behind.into_iter().filter(before).collect();
-        match self.settle(page, tx, behind, done).await {
-            Ok(true) => Ok((done, failed)),
-            Ok(false) => Ok((start, None)),
-            Err(End::Database(error)) if was_left_idle(&error) => {
-                Ok((start, Some(self.left_idle())))
-            }
-            Err(end) => Err(end),
+        if self.settle(page, tx, behind, done).await? {
+            Ok((done, failed))
+        } else {
+            Ok((start, None))
         }
-    }
-
-    fn left_idle(&self) -> Failure {
-        let ttl = self.member.settings.lease_ttl;
-        anyhow::anyhow!(
-            "the handler left its transaction idle for longer than `lease_ttl`, {ttl:?}, and the \
-             server ended it: wait outside of the transaction, or raise `lease_ttl`"
-        )
-        .into()
     }
 
     /// Moves on to before the place `done`. Events of parked streams are parked with this, those
@@ -673,8 +650,7 @@ impl<'m, DB: Backend> Leader<'m, DB> {
     }
 
     pub(super) async fn begin(&self) -> StoreResult<LeaderTx<'m, DB>> {
-        let limits = self.member.limits();
-        self.member.leases.begin(self.lease, limits).await
+        self.member.leases.begin(self.lease).await
     }
 
     /// Moves the checkpoint within a transaction; the row is locked from here on.
@@ -720,15 +696,6 @@ impl Failure {
             .downcast::<EventStoreError>()
             .map_or_else(End::Failed, End::Database)
     }
-}
-
-/// Whether the server ended a transaction because nothing came from its client for too long.
-fn was_left_idle(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| {
-        let error = error.downcast_ref::<sqlx::Error>();
-        let code = error.and_then(|error| error.as_database_error()?.code());
-        code.is_some_and(|code| code == "25P03")
-    })
 }
 
 fn position(page: &EventPage, index: usize) -> i64 {

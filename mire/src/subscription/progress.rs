@@ -10,6 +10,9 @@ use crate::backend::{Backend, Result, TxLimits};
 use crate::error::EventStoreError;
 use crate::store::EventStore;
 
+/// How long the first answer of a wait may take, however short the wait is meant to be.
+const FIRST_ANSWER: Duration = Duration::from_secs(1);
+
 /// How often a waiting caller asks the database, at first and at last, when no checkpoint moves in
 /// this process.
 const WAIT_POLL_MIN: Duration = Duration::from_millis(5);
@@ -75,7 +78,8 @@ impl<DB: Backend> EventStore<DB> {
     ///
     /// Events that were parked or skipped count as done. A subscription in this process wakes the
     /// caller at once, one in another process within a few milliseconds to 200, the longer it
-    /// takes the later.
+    /// takes the later. The database is asked at least once, for up to a second, so that a timeout
+    /// of zero asks whether it is there already.
     ///
     /// # Errors
     ///
@@ -91,13 +95,15 @@ impl<DB: Backend> EventStore<DB> {
         position: i64,
         timeout: Duration,
     ) -> Result<()> {
-        let deadline = Instant::now() + timeout;
+        let asked_first = Instant::now();
+        let deadline = asked_first + timeout;
         let mut moved = self.wake().watch_checkpointed();
         let mut poll = WAIT_POLL_MIN;
         let mut reached = None;
         loop {
             moved.borrow_and_update();
-            if let Ok(now) = timeout_at(deadline, self.checkpoint(subscription_id)).await {
+            let answered_by = deadline.max(asked_first + FIRST_ANSWER);
+            if let Ok(now) = timeout_at(answered_by, self.checkpoint(subscription_id)).await {
                 reached = now?;
             }
             if reached.is_some_and(|reached| reached >= position) {

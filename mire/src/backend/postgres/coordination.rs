@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgRow};
-use sqlx::{PgConnection, Postgres, Row};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 use uuid::Uuid;
 
 use crate::backend::coordination::{
     Advance, Coordination, Heard, HeldLease, Listener, NewParked, ParkedState, ParkedStream,
     RawLease, RawParked, Renewal, Side, Topic, Worker,
 };
-use crate::backend::{Db, Result};
+use crate::backend::{Db, Result, WriteTx};
 use crate::error::EventStoreError;
 
 const EVENTS_CHANNEL: &str = "mire_events";
@@ -71,6 +71,25 @@ impl Coordination for Postgres {
             .bind(worker.ttl.as_secs_f64())
             .fetch_optional(conn)
             .await?)
+    }
+
+    async fn begin_leading(db: &Db<Self>, subscription_id: &str) -> Result<WriteTx<Self>> {
+        // All in one round trip, which takes no parameters; hex needs no quoting.
+        let id: String = subscription_id
+            .bytes()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        let statement = include_str!("queries/begin_leading.sql").replace("$1", &id);
+        let tx = db.pool.begin_with(AssertSqlSafe(statement)).await?;
+        Ok(WriteTx { tx, turn: None })
+    }
+
+    async fn end_leading(conn: &mut PgConnection, subscription_id: &str) -> Result<u64> {
+        let ended: i64 = sqlx::query_scalar(include_str!("queries/end_leading.sql"))
+            .bind(subscription_id)
+            .fetch_one(conn)
+            .await?;
+        Ok(ended.unsigned_abs())
     }
 
     async fn stamp_checkpoint(

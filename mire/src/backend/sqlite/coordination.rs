@@ -13,7 +13,7 @@ use crate::backend::coordination::{
     Advance, Coordination, Heard, HeldLease, Listener, NewParked, ParkedState, ParkedStream,
     RawLease, RawParked, Renewal, Side, Topic, Worker,
 };
-use crate::backend::{Db, Result};
+use crate::backend::{Db, EventLog, Result, TxLimits, WriteTx};
 use crate::error::EventStoreError;
 
 impl Coordination for Sqlite {
@@ -49,6 +49,15 @@ impl Coordination for Sqlite {
             .bind(micros(worker.ttl))
             .fetch_optional(conn)
             .await?)
+    }
+
+    async fn begin_leading(db: &Db<Self>, _subscription_id: &str) -> Result<WriteTx<Self>> {
+        Self::begin(db, TxLimits::default()).await
+    }
+
+    async fn end_leading(_conn: &mut SqliteConnection, _subscription_id: &str) -> Result<u64> {
+        // Whoever asks has the right to write, so nobody else has a transaction open.
+        Ok(0)
     }
 
     async fn stamp_checkpoint(
