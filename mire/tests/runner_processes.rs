@@ -4,25 +4,16 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::backends::TestBackend;
+use common::process::{self, Process, say};
 use common::projections::{CREATE_SEEN, append, caught_up, fast, leader, seen, until};
 use common::{Account, AccountEvent, deposited};
 use mire::{EventStore, HandledEvent, Postgres, TransactionalEventHandler};
 use sqlx::PgConnection;
-use tokio_util::sync::CancellationToken;
-
-/// The database and the name of the other process; unset in the test run itself.
-const CHILD_URL: &str = "MIRE_TEST_CHILD_URL";
-const CHILD_WORKER: &str = "MIRE_TEST_CHILD_WORKER";
-
-/// No child outlives a test run for longer than this, however that ended.
-const CHILD_LIFETIME: Duration = Duration::from_secs(90);
 
 /// `fast` has a ttl of 2 s and a recheck of 200 ms; the rest is for a loaded machine.
 const TAKE_OVER: Duration = Duration::from_millis(2200 + 1500);
@@ -68,87 +59,13 @@ impl TransactionalEventHandler for Slow {
     }
 }
 
-fn say(what: &str) {
-    // `println!` goes through the test harness; a line has to be out before the process dies.
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "\n{what}").unwrap();
-    out.flush().unwrap();
-}
-
 #[tokio::test]
 async fn child_that_runs() {
-    let (Ok(url), Ok(worker)) = (std::env::var(CHILD_URL), std::env::var(CHILD_WORKER)) else {
+    let Some((url, worker)) = process::child() else {
         return;
     };
     let store = EventStore::<Postgres>::open(&url).await.unwrap();
-    let runner = fast(&store, &worker).subscribe_transactional("s", Slow { worker });
-    say("runs");
-    let run = runner.build().run(CancellationToken::new());
-    // Whatever comes of it, the parent asks the database.
-    let _ = tokio::time::timeout(CHILD_LIFETIME, run).await;
-}
-
-/// A process that runs a runner; killed when this is dropped.
-struct Process {
-    child: Child,
-    said: std::sync::mpsc::Receiver<String>,
-}
-
-impl Process {
-    fn start(url: &str, worker: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_that_runs", "--nocapture"])
-            .env(CHILD_URL, url)
-            .env(CHILD_WORKER, worker)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (say, said) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                // The test may be over.
-                let _ = say.send(line);
-            }
-        });
-        let process = Self { child, said };
-        process.hear("runs");
-        process
-    }
-
-    fn hear(&self, what: &str) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.said.recv_timeout(left) {
-                Ok(line) if line == what => return,
-                Ok(_) => {}
-                Err(_) => panic!("the process did not say `{what}`"),
-            }
-        }
-    }
-
-    fn signal(&self, signal: &str) {
-        let status = Command::new("kill")
-            .args([signal, &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(status.success());
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have been killed already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    process::run(fast(&store, &worker).subscribe_transactional("s", Slow { worker })).await;
 }
 
 /// A store with the table `seen`, and its URL.

@@ -4,6 +4,7 @@
 
 #[macro_use]
 pub mod backends;
+pub mod process;
 pub mod projections;
 pub mod tables;
 
