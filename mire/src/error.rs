@@ -218,6 +218,30 @@ pub enum EventStoreError {
         waited: std::time::Duration,
     },
 
+    /// A transaction of the caller's own could not begin to write: someone else is writing, or has
+    /// written since it began to read.
+    #[error(
+        "the transaction can't write: someone else does, or has since it began to read; roll it \
+         back, and begin it as a writing one, with `begin_with(\"BEGIN IMMEDIATE\")` or with \
+         `EventStore::begin_transaction`"
+    )]
+    DeferredTransaction(#[source] sqlx::Error),
+
+    /// An SQLite file can't be opened, or not be written to. One that can only be read opens if its
+    /// schema is up to date; what is written is refused with this.
+    #[error(
+        "`{}` can't be written to: it and its folder have to exist and be writable for this \
+         process, since SQLite keeps its log beside the file, and the URL must not say `mode=ro`",
+        file.display()
+    )]
+    File {
+        /// Its path.
+        file: std::path::PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: sqlx::Error,
+    },
+
     /// The target of a copy is not a beginning of its source.
     #[error(
         "the copy differs from its source at position {global_position}: {what}; copy into an empty \
@@ -267,7 +291,7 @@ pub enum DbErrorKind {
     UniqueViolation,
     /// A foreign key was violated.
     ForeignKeyViolation,
-    /// No room is left on the disk, or the file is read-only.
+    /// No room is left on the disk, or the file is read-only or can't be opened.
     Storage,
     /// Anything else.
     Other,
@@ -279,7 +303,10 @@ impl EventStoreError {
     pub fn db_kind(&self) -> Option<DbErrorKind> {
         match self {
             Self::Database(error) => Some(classify(error)),
-            Self::WriterBusy { .. } => Some(DbErrorKind::LockTimeout),
+            Self::WriterBusy { .. } | Self::DeferredTransaction(_) => {
+                Some(DbErrorKind::LockTimeout)
+            }
+            Self::File { .. } => Some(DbErrorKind::Storage),
             _ => None,
         }
     }
@@ -298,6 +325,7 @@ impl EventStoreError {
             Self::ConcurrencyConflict { .. }
             | Self::Timeout { .. }
             | Self::WriterBusy { .. }
+            | Self::DeferredTransaction(_)
             | Self::Interrupted => true,
             Self::Database(error) => may_pass(error),
             _ => false,
@@ -343,7 +371,7 @@ fn classify(error: &sqlx::Error) -> DbErrorKind {
         "53300" => DbErrorKind::Connection,
         code => match code.parse::<u32>().map(|code| code & 0xff) {
             Ok(5 | 6) => DbErrorKind::LockTimeout,
-            Ok(8 | 13) => DbErrorKind::Storage,
+            Ok(8 | 13 | 14) => DbErrorKind::Storage,
             _ => DbErrorKind::Other,
         },
     }

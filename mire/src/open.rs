@@ -30,7 +30,8 @@ use crate::store::EventStore;
 /// # Errors
 ///
 /// [`EventStoreError::InvalidArgument`] for a URL of another kind of store;
-/// [`EventStoreError::Database`] when it can't be reached or created; and those of
+/// [`EventStoreError::File`] and [`EventStoreError::Database`] when it can't be reached, created or
+/// written to; and those of
 /// [`EventStore::migrate`].
 ///
 /// # Cancel safety

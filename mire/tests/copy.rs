@@ -6,10 +6,11 @@ mod common;
 use std::time::Duration;
 
 use common::backends::TestBackend;
+use common::projections::{PATIENCE, Plain, append, fast, start, stop, until};
 use common::{Account, AccountEvent, deposited};
 use mire::{
-    Append, Backend, CopyPhase, Event, EventStore, EventStoreError, ExpectedVersion, Postgres,
-    Sqlite,
+    Append, Backend, CopyPhase, Event, EventStore, EventStoreError, ExpectedVersion, FailurePolicy,
+    Postgres, Sqlite, Subscription, lease,
 };
 
 const STREAMS: usize = 100;
@@ -135,6 +136,52 @@ async fn a_hundred_thousand_events_move_there_and_back() {
     );
     let root = source.load::<Account>("after").await.unwrap().unwrap();
     assert_eq!(root.version, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_subscriptions_put_aside_moves_along_and_their_leases_do_not() {
+    let (embedded, _embedded) = Sqlite::fresh().await;
+    let (server, _server) = Postgres::fresh().await;
+    put_aside_and_move(&embedded, &server).await;
+    let (embedded, _embedded) = Sqlite::fresh().await;
+    let (server, _server) = Postgres::fresh().await;
+    put_aside_and_move(&server, &embedded).await;
+}
+
+async fn put_aside_and_move<A: Backend, B: Backend>(from: &EventStore<A>, to: &EventStore<B>) {
+    append(from, "account-1", [1, 13, 2]).await;
+    append(from, "account-2", [3]).await;
+    let failing = || Plain::with(|n| (n == 13).then_some("fail"));
+    let policy = |id: &str, policy| Subscription::new(id).on_failure(policy).max_attempts(2);
+    let running = start(
+        fast(from, "a")
+            .subscribe(policy("s", FailurePolicy::Park), failing())
+            .subscribe(policy("t", FailurePolicy::Skip), failing()),
+    );
+    for id in ["s", "t"] {
+        from.wait_for(id, 4, PATIENCE).await.unwrap();
+    }
+    // The source's clock must not be the target's.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    mire::copy(from, to).await.unwrap();
+    for (id, put_aside) in [("s", 2), ("t", 1)] {
+        let parked = from.parked(id, 0, 10).await.unwrap();
+        assert_eq!(parked.len(), put_aside, "{id}");
+        assert_eq!(to.parked(id, 0, 10).await.unwrap(), parked, "{id}");
+        assert_eq!(to.checkpoint(id).await.unwrap(), Some(4), "{id}");
+        assert!(lease::status(from.pool(), id).await.unwrap().unwrap().live);
+        assert_eq!(lease::status(to.pool(), id).await.unwrap(), None, "{id}");
+    }
+    stop(running).await;
+
+    // In the target it goes on from there.
+    let plain = Plain::new();
+    let running = start(fast(to, "b").subscribe(policy("s", FailurePolicy::Park), plain.clone()));
+    assert_eq!(to.retry_parked("s", "account-1").await.unwrap(), 2);
+    until("the parked ones", || async { plain.got() == [2, 3] }).await;
+    append(to, "account-1", [4]).await;
+    until("the next one", || async { plain.got() == [2, 3, 5] }).await;
+    stop(running).await;
 }
 
 async fn append_one<DB: Backend>(store: &EventStore<DB>) -> i64 {

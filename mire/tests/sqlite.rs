@@ -201,7 +201,11 @@ async fn a_url_of_another_kind_is_refused() {
     let error = mire::open::<Sqlite>("sqlite:/no/such/folder/bank.db")
         .await
         .unwrap_err();
-    assert!(matches!(error, EventStoreError::Database(_)), "{error:?}");
+    assert!(matches!(error, EventStoreError::File { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains("/no/such/folder/bank.db"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -262,4 +266,89 @@ async fn a_file_that_is_read_only_is_a_clear_error() {
     let error = deposit(&reader, "account-ann").await.unwrap_err();
     assert_eq!(error.db_kind(), Some(DbErrorKind::Storage), "{error:?}");
     assert_eq!(reader.read_all_after(0, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_store_on_a_url_that_only_reads_reads_and_refuses_to_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = mire::open::<Sqlite>(&url(&folder)).await.unwrap();
+    deposit(&store, "account-ann").await.unwrap();
+    let read_only = format!("{}?mode=ro", url(&folder));
+    let reader = mire::open::<Sqlite>(&read_only).await.unwrap();
+    assert_eq!(reader.read_all_after(0, 10).await.unwrap().len(), 1);
+    let missing = read_only.replace("bank.db", "missing.db");
+    for error in [
+        deposit(&reader, "account-ann").await.unwrap_err(),
+        mire::open::<Sqlite>(&missing).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, EventStoreError::File { .. }), "{error:?}");
+        assert!(error.to_string().contains("mode=ro"), "{error}");
+        assert_eq!(error.db_kind(), Some(DbErrorKind::Storage));
+        assert!(!error.is_retryable());
+    }
+    deposit(&store, "account-ann").await.unwrap();
+}
+
+/// A store whose connections wait for a moment only.
+async fn hasty(folder: &tempfile::TempDir) -> EventStore<Sqlite> {
+    let options = options(folder).busy_timeout(Duration::from_millis(100));
+    let pool = SqlitePoolOptions::new().connect_lazy_with(options);
+    let store = EventStore::<Sqlite>::new(pool);
+    store.migrate().await.unwrap();
+    store
+}
+
+async fn deposit_in(
+    store: &EventStore<Sqlite>,
+    tx: &mut sqlx::SqliteTransaction<'_>,
+) -> Result<i64, EventStoreError> {
+    let events = [Event::new(deposited(1))];
+    store
+        .append_in_tx(tx, "account-ann", "account", ExpectedVersion::Any, &events)
+        .await
+}
+
+#[tokio::test]
+async fn an_append_in_a_transaction_of_ones_own_is_no_matter_of_luck() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = hasty(&folder).await;
+
+    // It begins to write before it reads, so what others wrote since it began doesn't matter.
+    let mut tx = store.pool().begin().await.unwrap();
+    deposit(&store, "account-ann").await.unwrap();
+    assert_eq!(deposit_in(&store, &mut tx).await.unwrap(), 2);
+    tx.commit().await.unwrap();
+
+    // One that has read can't go on from there.
+    let read = "SELECT count(*) FROM mire_events";
+    let mut tx = store.pool().begin().await.unwrap();
+    sqlx::query(read).fetch_one(&mut *tx).await.unwrap();
+    deposit(&store, "account-ann").await.unwrap();
+    let error = deposit_in(&store, &mut tx).await.unwrap_err();
+    assert!(
+        matches!(error, EventStoreError::DeferredTransaction(_)),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("BEGIN IMMEDIATE"), "{error}");
+    assert!(error.is_retryable());
+    tx.rollback().await.unwrap();
+
+    // Nor can one that finds somebody else at it.
+    let scope = store.begin_transaction().await.unwrap();
+    let mut tx = store.pool().begin().await.unwrap();
+    let error = deposit_in(&store, &mut tx).await.unwrap_err();
+    assert!(
+        matches!(error, EventStoreError::DeferredTransaction(_)),
+        "{error:?}"
+    );
+    tx.rollback().await.unwrap();
+    scope.rollback().await.unwrap();
+
+    // As the message says.
+    let begin = store.pool().begin_with("BEGIN IMMEDIATE");
+    let mut tx = begin.await.unwrap();
+    sqlx::query(read).fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(deposit_in(&store, &mut tx).await.unwrap(), 4);
+    tx.commit().await.unwrap();
+    assert_eq!(store.read_all_after(0, 10).await.unwrap().len(), 4);
 }

@@ -152,3 +152,96 @@ async fn two_processes_share_a_file() {
             .all(|pair| pair[0].global_position < pair[1].global_position)
     );
 }
+
+#[tokio::test]
+async fn child_that_opens_and_saves() {
+    let Ok(url) = std::env::var(CHILD_URL) else {
+        return;
+    };
+    let opened = mire::open::<Sqlite>(&url).await;
+    let saved = match &opened {
+        Ok(store) => {
+            let mut root = store.load_or_default::<Account>("ann").await.unwrap();
+            root.record(deposited(1));
+            store.save(&mut root).await
+        }
+        Err(_) => Ok(()),
+    };
+    match opened.map(drop).and(saved) {
+        Ok(()) => say("\nsaved"),
+        Err(error) => say(&format!(
+            "\n{} {error}",
+            matches!(error, mire::EventStoreError::File { .. })
+        )),
+    }
+}
+
+/// Opens a store as somebody whom permissions bind, who need not be able to read where we were
+/// built.
+#[cfg(unix)]
+fn open_as_nobody(url: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+
+    const NOBODY: u32 = 65534;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let program = folder.path().join("test");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = Command::new(&program);
+    command
+        .args(["--exact", "child_that_opens_and_saves", "--nocapture"])
+        .current_dir("/")
+        .env(CHILD_URL, url);
+    let id = Command::new("id").arg("-u").output().unwrap();
+    if id.stdout.trim_ascii() == b"0" {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let output = command.output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_folder_and_a_file_that_are_read_only_are_named() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let allow = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    };
+    let (url, file) = (url_in(&folder), folder.path().join("bank.db"));
+
+    // Nothing there yet, and no right to create it.
+    allow(folder.path(), 0o555);
+    let said = open_as_nobody(&url);
+    assert!(said.contains("\ntrue `"), "{said}");
+    assert!(said.contains("bank.db"), "{said}");
+    allow(folder.path(), 0o755);
+
+    let store = mire::open::<Sqlite>(&url).await.unwrap();
+    save_pair(&store).await;
+    store.pool().close().await;
+    // As it should be.
+    allow(folder.path(), 0o777);
+    allow(&file, 0o666);
+    let said = open_as_nobody(&url);
+    assert!(said.contains("\nsaved"), "{said}");
+    for (folder_mode, file_mode) in [(0o555, 0o666), (0o777, 0o444), (0o555, 0o444)] {
+        // Nothing may lie beside the file from before: the last to close it takes that away.
+        allow(folder.path(), 0o777);
+        allow(&file, 0o666);
+        let store = mire::open::<Sqlite>(&url).await.unwrap();
+        store.pool().close().await;
+        allow(folder.path(), folder_mode);
+        allow(&file, file_mode);
+        let said = open_as_nobody(&url);
+        assert!(said.contains("\ntrue `"), "{folder_mode:o} {said}");
+        assert!(said.contains("bank.db"), "{said}");
+    }
+    allow(folder.path(), 0o777);
+    allow(&file, 0o666);
+    let store = mire::open::<Sqlite>(&url).await.unwrap();
+    assert_eq!(store.read_all_after(0, 10).await.unwrap().len(), 3);
+}

@@ -59,6 +59,10 @@ const ONLY_POSTGRES: &[(&str, &str)] = &[
 ];
 const ONLY_SQLITE: &[(&str, &str)] = &[
     ("append_targets", "part of mire_append on PostgreSQL"),
+    (
+        "begin_to_write",
+        "PostgreSQL has no lock that a whole transaction has to have",
+    ),
     ("lost_leases", "part of renew_leases on PostgreSQL"),
     ("move_streams", "part of mire_append on PostgreSQL"),
 ];

@@ -303,12 +303,14 @@ pub trait Coordination: EventLog {
         fence_token: i64,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Puts an event aside, or renews what is said of one that already is.
+    /// Puts an event aside, or renews what is said of one that already is. Without a time, it is
+    /// the database's.
     fn put_aside(
         conn: &mut Self::Connection,
         subscription_id: &str,
         event: &NewParked,
         state: ParkedState,
+        parked_at: Option<DateTime<Utc>>,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Puts events aside whose streams are held up, and answers how many: those whose stream no

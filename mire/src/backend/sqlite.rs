@@ -141,7 +141,9 @@ impl EventLog for Sqlite {
         mode: AppendMode,
     ) -> Result<Vec<AppendOutcome>> {
         let mut tx = Self::begin(db, TxLimits::default()).await?;
-        let outcomes = append::append(&mut tx.tx, appends, mode).await?;
+        let outcomes = append::append(&mut tx.tx, appends, mode).await;
+        let file = db.pool.connect_options();
+        let outcomes = outcomes.map_err(|error| open::unusable(error, file.get_filename()))?;
         tx.commit().await?;
         Ok(outcomes)
     }
@@ -151,7 +153,7 @@ impl EventLog for Sqlite {
         appends: &[NewAppend],
         mode: AppendMode,
     ) -> Result<Vec<AppendOutcome>> {
-        append::append(conn, appends, mode).await
+        append::append_in_tx(conn, appends, mode).await
     }
 
     async fn lock_stream(conn: &mut SqliteConnection, stream_id: &str) -> Result<Option<i64>> {

@@ -632,7 +632,7 @@ impl<'m, DB: Backend> Leader<'m, DB> {
         let to = event.global_position();
         self.advance(&mut tx, to).await?;
         let parked = aside(&event, attempts, Some(error));
-        DB::put_aside(tx.conn(), self.member.id(), &parked, state).await?;
+        DB::put_aside(tx.conn(), self.member.id(), &parked, state, None).await?;
         self.commit(tx, to).await?;
         if state == ParkedState::Parked {
             self.parked.insert(event.stream_id().to_owned(), false);

@@ -221,7 +221,7 @@ impl<DB: Backend> Leader<'_, DB> {
                 self.advance(&mut tx, self.position).await?;
                 let state = ParkedState::Parked;
                 DB::mark_parked(tx.conn(), &id, stream_id, state).await?;
-                DB::put_aside(tx.conn(), &id, &failed, state).await?;
+                DB::put_aside(tx.conn(), &id, &failed, state, None).await?;
                 self.commit(tx, self.position).await?;
                 self.parked.insert(stream_id.to_owned(), false);
                 return Ok(false);

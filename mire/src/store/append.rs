@@ -303,14 +303,17 @@ impl<DB: Backend> EventStore<DB> {
     }
 
     /// Appends within a transaction of the caller's own, which decides whether it is committed.
-    /// The transaction has to be `READ COMMITTED`.
+    /// On PostgreSQL the transaction has to be `READ COMMITTED`. On SQLite begin it with
+    /// `pool.begin_with("BEGIN IMMEDIATE")`: one that has read before it writes can't go on when
+    /// somebody else wrote in between.
     ///
     /// Until the transaction ends, subscriptions can't read past these events: append last, and
     /// commit at once. [`begin_transaction`](Self::begin_transaction) does so by itself.
     ///
     /// # Errors
     ///
-    /// As [`append`](Self::append). The transaction can go on after a conflict.
+    /// As [`append`](Self::append). The transaction can go on after a conflict. On SQLite also
+    /// [`EventStoreError::DeferredTransaction`]; roll back, then, and begin as above.
     ///
     /// # Cancel safety
     ///

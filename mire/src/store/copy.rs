@@ -188,8 +188,9 @@ impl<'a, From: Backend, To: Backend> Copy<'a, From, To> {
                 after = last.event.global_position;
                 for parked in parked {
                     if parked.event.global_position <= position {
-                        To::put_aside(&mut tx.tx, &subscription, &parked.event, parked.state)
-                            .await?;
+                        let since = Some(parked.parked_at);
+                        let (event, state) = (&parked.event, parked.state);
+                        To::put_aside(&mut tx.tx, &subscription, event, state, since).await?;
                     }
                 }
             }

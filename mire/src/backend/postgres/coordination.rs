@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgListener, PgRow};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 use uuid::Uuid;
@@ -225,6 +226,7 @@ impl Coordination for Postgres {
         subscription_id: &str,
         event: &NewParked,
         state: ParkedState,
+        parked_at: Option<DateTime<Utc>>,
     ) -> Result<()> {
         sqlx::query(include_str!("queries/put_aside.sql"))
             .bind(subscription_id)
@@ -235,6 +237,7 @@ impl Coordination for Postgres {
             .bind(state.as_str())
             .bind(event.attempts)
             .bind(&event.error)
+            .bind(parked_at)
             .execute(conn)
             .await?;
         Ok(())

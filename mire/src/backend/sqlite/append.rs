@@ -6,11 +6,32 @@ use serde_json::{Value, json};
 use sqlx::{Row, SqliteConnection};
 
 use crate::backend::{AppendMode, AppendOutcome, NewAppend, Result};
-use crate::error::EventStoreError;
+use crate::error::{DbErrorKind, EventStoreError};
 use crate::stream::ExpectedVersion;
 
 /// A statement ends before it carries more bytes of events than this, or it carries one event.
 const MAX_STATEMENT_BYTES: usize = 4 * 1024 * 1024;
+
+/// [`append`] in a transaction that may not have begun to write yet. It does so before it reads:
+/// one that reads first could not go on if somebody wrote in between.
+pub(super) async fn append_in_tx(
+    conn: &mut SqliteConnection,
+    appends: &[NewAppend],
+    mode: AppendMode,
+) -> Result<Vec<AppendOutcome>> {
+    let begun = sqlx::query(include_str!("queries/begin_to_write.sql"))
+        .execute(&mut *conn)
+        .await
+        .map_err(EventStoreError::from);
+    match begun {
+        Err(error) if error.db_kind() == Some(DbErrorKind::LockTimeout) => match error {
+            EventStoreError::Database(error) => Err(EventStoreError::DeferredTransaction(error)),
+            error => Err(error),
+        },
+        Err(error) => Err(error),
+        Ok(_) => append(conn, appends, mode).await,
+    }
+}
 
 pub(super) async fn append(
     conn: &mut SqliteConnection,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, SqliteConnection};
@@ -202,6 +203,7 @@ impl Coordination for Sqlite {
         subscription_id: &str,
         event: &NewParked,
         state: ParkedState,
+        parked_at: Option<DateTime<Utc>>,
     ) -> Result<()> {
         sqlx::query(include_str!("queries/put_aside.sql"))
             .bind(subscription_id)
@@ -212,6 +214,7 @@ impl Coordination for Sqlite {
             .bind(state.as_str())
             .bind(event.attempts)
             .bind(&event.error)
+            .bind(parked_at.map(|at| at.timestamp_micros()))
             .execute(conn)
             .await?;
         Ok(())
@@ -464,7 +467,7 @@ mod tests {
             attempts: 3,
             error: Some("no".to_owned()),
         };
-        Sqlite::put_aside(conn, "s", &event(1, "a-1"), ParkedState::Parked)
+        Sqlite::put_aside(conn, "s", &event(1, "a-1"), ParkedState::Parked, None)
             .await
             .unwrap();
         let behind = [event(2, "a-1"), event(3, "a-2")];

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{SqlSafeStr, Sqlite, SqliteConnection};
 
+use super::open::unusable;
 use crate::backend::{Db, EventLog, Result, TxLimits};
 use crate::error::{DbErrorKind, EventStoreError};
 
@@ -38,6 +39,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
 const FULL: i64 = 2;
 
 pub(super) async fn migrate(db: &Db<Sqlite>, lock_timeout: Duration) -> Result<()> {
+    let migrated = bring_up(db, lock_timeout).await;
+    migrated.map_err(|error| unusable(error, db.pool.connect_options().get_filename()))
+}
+
+async fn bring_up(db: &Db<Sqlite>, lock_timeout: Duration) -> Result<()> {
     prepare_file(db, lock_timeout).await?;
     let limits = TxLimits {
         lock: Some(lock_timeout),

@@ -1,6 +1,6 @@
 //! Opening a store by its URL.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -37,6 +37,7 @@ pub(crate) async fn open(url: &str) -> Result<Db<Sqlite>> {
             .create_if_missing(!url.contains("mode="))
             .synchronous(SqliteSynchronous::Full),
     };
+    let file = options.get_filename().to_owned();
     let pool = SqlitePoolOptions::new()
         .max_connections(CONNECTIONS)
         // The folder goes with the last connection's pool, whoever holds that.
@@ -48,8 +49,31 @@ pub(crate) async fn open(url: &str) -> Result<Db<Sqlite>> {
             Box::pin(async move { Ok(usable) })
         })
         .connect_with(options)
-        .await?;
+        .await
+        .map_err(|error| unusable(error.into(), &file))?;
     Ok(Db::with_shared(pool, Shared::new(memory)))
+}
+
+/// Names the file, where it is at fault.
+pub(super) fn unusable(error: EventStoreError, file: &Path) -> EventStoreError {
+    match error {
+        EventStoreError::Database(source) if is_of_file(&source) => EventStoreError::File {
+            file: file.to_owned(),
+            source,
+        },
+        error => error,
+    }
+}
+
+/// Whether a file can't be opened, or not be written to. A full disk is another matter.
+fn is_of_file(error: &sqlx::Error) -> bool {
+    /// SQLITE_READONLY and SQLITE_CANTOPEN, in the low byte.
+    const CODES: [u32; 2] = [8, 14];
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    let code = code.and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| CODES.contains(&(code & 0xff)))
 }
 
 /// A folder that is deleted with its last owner.
