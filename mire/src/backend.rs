@@ -42,6 +42,7 @@ pub type Result<T> = std::result::Result<T, EventStoreError>;
 /// | writers | any number, in any number of processes | one at a time; they queue up, in order |
 /// | readers beside a writer | yes | yes (WAL) |
 /// | an open [`TransactionScope`](crate::TransactionScope) holds up | appends to its streams | every write to the file |
+/// | `append_in_tx` needs a transaction begun with | `BEGIN`, `READ COMMITTED` | `BEGIN IMMEDIATE` |
 /// | processes | any number, on any hosts | several on one host: safe, but they wait for each other without order |
 /// | wake-ups between processes | `LISTEN`/`NOTIFY`, and polling | polling |
 /// | a handler's transaction that outlasts the lease's ttl | goes on | goes on, and holds up every write to the file |
