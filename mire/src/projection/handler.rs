@@ -141,6 +141,12 @@ on_backend! {
         /// can be checked.
         fn categories(&self) -> Vec<String>;
 
+        /// How many events it is given at once at most, unless the runner was told a number.
+        /// Default: 1,000.
+        fn batch_size(&self) -> i64 {
+            crate::projection::leader::BATCH_SIZE
+        }
+
         /// Called once before the runner starts, in a transaction of its own, on every replica: to
         /// create and check tables.
         fn prepare<'a>(&'a self, conn: &'a mut DB::Connection) -> BoxFuture<'a, anyhow::Result<()>> {

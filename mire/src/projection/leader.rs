@@ -26,6 +26,9 @@ use crate::subscription::cursor::Cursor;
 use crate::subscription::feed::Feed;
 use crate::subscription::{EventPage, PageEvent};
 
+/// How many events are read at once, unless the runner or the handler says otherwise.
+pub(super) const BATCH_SIZE: i64 = 1000;
+
 /// A handler that takes events one by one commits after this time at the latest.
 const SLICE: Duration = Duration::from_millis(200);
 
@@ -58,6 +61,13 @@ impl<DB: Backend> Handler<DB> {
         match self {
             Self::Plain(handler) => handler.categories(),
             Self::Transactional(handler) => handler.categories(),
+        }
+    }
+
+    fn batch_size(&self) -> i64 {
+        match self {
+            Self::Plain(_) => BATCH_SIZE,
+            Self::Transactional(handler) => handler.batch_size(),
         }
     }
 }
@@ -274,7 +284,10 @@ impl<'m, DB: Backend> Leader<'m, DB> {
         let cursor = Cursor::new(
             member.id(),
             member.handler.categories(),
-            member.settings.batch_size,
+            member
+                .settings
+                .batch_size
+                .unwrap_or_else(|| member.handler.batch_size()),
             self.position,
         );
         let mut feed = Feed::start(

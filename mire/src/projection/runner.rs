@@ -61,7 +61,7 @@ impl<DB: Backend> ProjectionRunner<DB> {
             settings: Settings {
                 worker_id: format!("worker-{}", Uuid::new_v4().simple()),
                 poll_interval: Duration::from_secs(1),
-                batch_size: 1000,
+                batch_size: None,
                 max_attempts: 5,
                 retry_backoff: Duration::from_millis(100),
                 lease_ttl: Duration::from_secs(30),
@@ -245,9 +245,10 @@ impl<DB: Backend> ProjectionRunnerBuilder<DB> {
         self
     }
 
-    /// The most events that are read, and committed, at once. Default: 1,000.
+    /// The most events that are read, and committed, at once. Default: 1,000, and 4,000 for table
+    /// projections, whose pages cost little more the longer they are.
     pub fn batch_size(mut self, events: i64) -> Self {
-        self.settings.batch_size = events;
+        self.settings.batch_size = Some(events);
         self
     }
 

@@ -146,7 +146,8 @@ const MAX_NAME_BYTES: usize = 255;
 pub(crate) struct Settings {
     pub(crate) worker_id: String,
     pub(crate) poll_interval: Duration,
-    pub(crate) batch_size: i64,
+    /// What the runner was told; otherwise each handler's own.
+    pub(crate) batch_size: Option<i64>,
     pub(crate) max_attempts: u32,
     pub(crate) retry_backoff: Duration,
     pub(crate) lease_ttl: Duration,
@@ -195,8 +196,8 @@ impl Settings {
                  by default)",
             ));
         }
-        if self.batch_size < 1 {
-            return Err(invalid("batch_size", self.batch_size, "give at least 1"));
+        if let Some(batch_size @ ..1) = self.batch_size {
+            return Err(invalid("batch_size", batch_size, "give at least 1"));
         }
         let connections = pool_size(store.pool());
         if connections < <DB as Coordination>::MIN_POOL_CONNECTIONS {
