@@ -26,6 +26,33 @@ pub mod outer {
                 (self.on != on).then_some(LightEvent::Switched { on })
             }
         );
+
+        renamed::projection!(
+            /// How often each light was switched.
+            #[projection(subscription = "switches", reads(LightEvent), crate(::renamed))]
+            pub struct Switches {
+                #[key]
+                light: String,
+                #[index]
+                times: i64,
+            }
+
+            #[on(LightEvent::Switched)]
+            fn switched(&mut self) {
+                self.times += 1;
+            }
+        );
+
+        renamed::projection!(
+            /// Tells that a light was switched.
+            #[projection(subscription = "tell", reads(self::LightEvent), crate(::renamed))]
+            pub struct Tell;
+
+            #[on(self::LightEvent::Switched)]
+            async fn switched(&self, on: bool, event: &renamed::EventInfo) {
+                println!("{} {on}", event.stream_id());
+            }
+        );
     }
 }
 
@@ -58,6 +85,45 @@ fn main() {
             }]
         }
     );
+
+    mire::projection!(
+        #[projection(subscription = "doors", reads(DoorEvent))]
+        #[ignores(DoorEvent::Closed)]
+        struct Doors {
+            #[key]
+            door: String,
+            times: i32,
+        }
+
+        #[on(DoorEvent::Opened)]
+        fn opened(&mut self) {
+            self.times += 1;
+        }
+    );
+
+    mire::projection!(
+        #[projection(subscription = "bell", reads(DoorEvent))]
+        #[ignores(DoorEvent::Closed)]
+        struct Bell {
+            sound: &'static str,
+        }
+
+        #[on(DoorEvent::Opened)]
+        async fn opened(&self) {
+            println!("{}", self.sound);
+        }
+    );
+
+    let runner = |store: &mire::EventStore| {
+        let bell = Bell { sound: "ding" };
+        let switches = outer::inner::Switches::runner(store);
+        switches
+            .subscribe_table::<Doors>()
+            .subscribe_projection(bell)
+            .subscribe_projection(outer::inner::Tell)
+    };
+    let row = |doors: Doors| (doors.door, doors.times);
+    let _ = (runner, row);
 
     let mut light = mire::AggregateRoot::<Light>::new("hall");
     light.switch(true);
