@@ -96,14 +96,98 @@ macro_rules! on_backend {
 on_backend! {
     /// Writes to the database for each event of an aggregate, exactly once: what it writes through
     /// `conn` is committed together with the checkpoint.
+    ///
+    /// One for a single backend names its connection (`conn: &mut sqlx::PgConnection`). One for
+    /// both is generic, and says what its SQL needs of a backend: that statements run on its
+    /// connection, and that the types which it binds are known there. Both take `$1` for a
+    /// parameter.
+    ///
+    /// ```
+    /// use mire::{Aggregate, Backend, HandledEvent, TransactionalEventHandler};
+    /// use sqlx::{Encode, Executor, IntoArguments, Type};
+    ///
+    /// /// Keeps where each stream's last event stands.
+    /// struct LastPositions<A>(std::marker::PhantomData<fn() -> A>);
+    ///
+    /// impl<A: Aggregate, DB: Backend> TransactionalEventHandler<DB> for LastPositions<A>
+    /// where
+    ///     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    ///     DB::Arguments: IntoArguments<DB>,
+    ///     for<'q> i64: Encode<'q, DB> + Type<DB>,
+    ///     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    /// {
+    ///     type Aggregate = A;
+    ///
+    ///     async fn handle(
+    ///         &self,
+    ///         event: HandledEvent<A::Event>,
+    ///         conn: &mut DB::Connection,
+    ///     ) -> anyhow::Result<()> {
+    ///         sqlx::query(
+    ///             "INSERT INTO last_positions (stream, position) VALUES ($1, $2)
+    ///              ON CONFLICT (stream) DO UPDATE SET position = excluded.position",
+    ///         )
+    ///         .bind(event.stream_id())
+    ///         .bind(event.global_position())
+    ///         .execute(conn)
+    ///         .await?;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # mire::aggregate!(
+    /// #     /// A lamp.
+    /// #     #[aggregate(category = "lamp")]
+    /// #     pub struct Lamp { lit: bool }
+    /// #     /// It was lit.
+    /// #     #[event]
+    /// #     fn switched(&mut self, lit: bool) { self.lit = lit; }
+    /// # );
+    /// # #[cfg(all(feature = "postgres", feature = "sqlite"))]
+    /// # fn on_both(
+    /// #     server: mire::EventStore<mire::Postgres>,
+    /// #     embedded: mire::EventStore<mire::Sqlite>,
+    /// # ) {
+    /// let handler = || LastPositions::<Lamp>(std::marker::PhantomData);
+    /// let runner = mire::ProjectionRunner::builder(server)
+    ///     .subscribe_transactional("last-positions", handler())
+    ///     .build();
+    /// let the_same = mire::ProjectionRunner::builder(embedded)
+    ///     .subscribe_transactional("last-positions", handler())
+    ///     .build();
+    /// # }
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> anyhow::Result<()> {
+    /// #     let store = mire::open::<mire::Sqlite>("sqlite::memory:").await?;
+    /// #     sqlx::query("CREATE TABLE last_positions (stream text PRIMARY KEY, position bigint)")
+    /// #         .execute(store.pool())
+    /// #         .await?;
+    /// #     let events = [true, false].map(|lit| mire::Event::new(LampEvent::Switched { lit }));
+    /// #     store.append("lamp-1", "lamp", mire::ExpectedVersion::NoStream, &events).await?;
+    /// #     let stop = tokio_util::sync::CancellationToken::new();
+    /// #     let runner = mire::ProjectionRunner::builder(store.clone())
+    /// #         .subscribe_transactional("s", LastPositions::<Lamp>(std::marker::PhantomData))
+    /// #         .build();
+    /// #     let running = tokio::spawn(runner.run(stop.clone()));
+    /// #     store.wait_for("s", 2, std::time::Duration::from_secs(20)).await?;
+    /// #     let position: i64 = sqlx::query_scalar("SELECT position FROM last_positions")
+    /// #         .fetch_one(store.pool())
+    /// #         .await?;
+    /// #     assert_eq!(position, 2);
+    /// #     stop.cancel();
+    /// #     running.await?
+    /// # }
+    /// # #[cfg(not(feature = "sqlite"))]
+    /// # fn main() {}
+    /// ```
     pub trait TransactionalEventHandler<DB> {
         /// Whose events.
         type Aggregate: Aggregate;
 
-        /// Handles one event. The transaction is the runner's; it must not be ended here. A
-        /// transaction in which nothing happens for longer than the lease's ttl is ended by
-        /// PostgreSQL, so that a host that vanished holds nobody up, and the event counts as
-        /// failed: do slow work that is not SQL in a plain handler.
+        /// Handles one event. The transaction is the runner's; it must not be ended here. It may
+        /// take longer than the lease lasts, but holds its locks meanwhile (on SQLite nobody else
+        /// can write at all): do slow work that is not SQL in a plain handler.
         ///
         /// # Cancel safety
         ///
