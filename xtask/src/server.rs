@@ -52,8 +52,10 @@ impl Server {
                 install::install(children)?;
                 // The package may have brought the account that servers run under.
                 let account = Account::for_servers()?;
-                Binaries::find(account.as_ref())?
-                    .context("the package was installed, but no PostgreSQL server was found")?
+                Binaries::find(account.as_ref())?.context(
+                    "the package was installed, but no PostgreSQL server was found: set \
+                     MIRE_PG_BIN to the folder with `initdb` and `postgres`",
+                )?
             }
         };
         eprintln!(
