@@ -43,11 +43,13 @@ macro_rules! stored_forms {
                 }
             }
 
+            #[cfg(feature = "sqlite")]
             pub(crate) fn len(&self) -> usize {
                 match self { $(Self::$kind(values) => values.len(),)* }
             }
 
             /// Takes a row's value out, and leaves NULL.
+            #[cfg(feature = "sqlite")]
             pub(crate) fn take(&mut self, row: usize) -> ColumnValue {
                 match self {
                     $(Self::$kind(values) => values
