@@ -9,7 +9,7 @@ use crate::error::EventStoreError;
 use crate::event::{EventData, StoredEvent};
 
 /// Events that are asked for in one page of a stream.
-const PAGE: i64 = 1000;
+const PAGE: i64 = 4000;
 
 /// A state that is being folded, and how far it is.
 pub(super) struct Folded<A> {

@@ -36,7 +36,8 @@ pub(super) async fn read_stream(
     let mut rows = sqlx::query(statement)
         .bind(read.stream_id)
         .bind(read.from_version)
-        .bind(read.limit)
+        // Added to a version; no stream is longer.
+        .bind(read.limit.min(i64::MAX / 4))
         .fetch(conn);
     let mut head = None;
     while let Some(row) = rows.try_next().await? {
@@ -69,9 +70,9 @@ pub(super) async fn fold_stream(
         .fetch(conn);
     let mut head = None;
     while let Some(row) = rows.try_next().await? {
-        head = Some(row.try_get::<i64, _>(0)?);
         let Some(stream_version) = row.try_get::<Option<i64>, _>(1)? else {
-            break;
+            head = Some(row.try_get::<i64, _>(0)?);
+            continue;
         };
         let event = folding_columns(&row, 2, &tail.stream_id, stream_version)?;
         if sink(event)?.is_break() {
