@@ -11,14 +11,12 @@ after round, and prints the medians. WORKLOAD is a number or a part of a name; n
 the long ones.
 
   --list               the workloads, and which systems can do each
-  --all                the long workloads as well (growth: 5 million events)
+  --all                the long workloads as well (5 million events; memory)
   --rounds N           rounds; at least 3, the default
   --quick              smaller workloads and one round: to try things out, not to quote
-  --peers A,B          only these peers: mire-0.4, evento, eventcore, cqrs-es; or none
+  --peers A,B          only these peers: mire-0.4; or none
   --connections N      connections in each system's pool; default 10, as the drivers have it
   --json               the table as JSON, on standard output
-  --instructions       counts the instructions of the hot paths and compares with the baseline
-  --bless              with --instructions: records the baseline anew
   -h, --help           this text
 
 DATABASE_URL names the server; `cargo xtask bench` brings a private one. Each system gets a database
@@ -35,8 +33,6 @@ pub struct Options {
     pub peers: Option<Vec<String>>,
     pub connections: u32,
     pub json: bool,
-    pub instructions: bool,
-    pub bless: bool,
 }
 
 pub enum Asked {
@@ -54,8 +50,6 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> anyhow::Resu
         peers: None,
         connections: 10,
         json: false,
-        instructions: false,
-        bless: false,
     };
     let mut rounds = None;
     let mut parser = lexopt::Parser::from_args(args);
@@ -66,8 +60,6 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> anyhow::Resu
             Long("all") => options.all = true,
             Long("quick") => options.quick = true,
             Long("json") => options.json = true,
-            Long("instructions") => options.instructions = true,
-            Long("bless") => options.bless = true,
             Long("rounds") => rounds = Some(parser.value()?.parse().context("--rounds")?),
             Long("connections") => {
                 options.connections = parser.value()?.parse().context("--connections")?;

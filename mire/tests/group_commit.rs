@@ -1,0 +1,244 @@
+//! Saves that travel together: who waits for whom, and who doesn't.
+
+#![cfg(feature = "postgres")]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use common::{AccountEvent, deposited};
+use mire::{Event, EventStore, ExpectedVersion, StoreOptions};
+use sqlx::Row;
+use sqlx::postgres::PgPoolOptions;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn append(store: &EventStore, stream: &str, events: &[Event<AccountEvent>]) -> i64 {
+    store
+        .append(stream, "account", ExpectedVersion::Any, events)
+        .await
+        .unwrap()
+}
+
+fn one() -> [Event<AccountEvent>; 1] {
+    [Event::new(deposited(1))]
+}
+
+/// A save that is larger than a batch.
+fn huge() -> Vec<Event<AccountEvent>> {
+    let owner = "x".repeat(100_000);
+    let opened = || {
+        Event::new(AccountEvent::Opened {
+            owner: owner.clone(),
+        })
+    };
+    (0..20).map(|_| opened()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn huge_saves_without_end_starve_no_small_one() {
+    let (store, _database) = common::store().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut huge_saves = JoinSet::new();
+    for task in 0..8 {
+        let (store, stop) = (store.clone(), Arc::clone(&stop));
+        huge_saves.spawn(async move {
+            let events = huge();
+            let mut saves = 0;
+            while !stop.load(Ordering::Relaxed) {
+                append(&store, &format!("account-huge-{task}"), &events).await;
+                saves += 1;
+            }
+            saves
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+
+    // As long as huge saves are under way, each small one overtakes those that wait.
+    let mut small = Vec::new();
+    for n in 0..20 {
+        let started = Instant::now();
+        append(&store, &format!("account-small-{n}"), &one()).await;
+        small.push(started.elapsed());
+    }
+    let started = Instant::now();
+    stop.store(true, Ordering::Relaxed);
+    let mut saves = 0;
+    while let Some(done) = huge_saves.join_next().await {
+        saves += done.unwrap();
+    }
+    assert!(saves >= 8, "{saves} huge saves were no load");
+    // What was left in the queue: a small save in order of arrival would have waited for as much.
+    let queue = started.elapsed();
+    small.sort();
+    let typical = small[small.len() / 2];
+    assert!(
+        typical * 2 < queue,
+        "a small save took {typical:?}, the huge ones in the queue {queue:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_makes_callers_wait_and_holds_no_more_than_its_bytes() {
+    let (store, database) = common::store().await;
+    drop(store);
+    let pool = PgPoolOptions::new()
+        .max_connections(4)
+        .connect(database.url())
+        .await
+        .unwrap();
+    // Room for two such saves at a time.
+    let options = StoreOptions::default().queue_bytes(4 * 5 * 1024);
+    let store = EventStore::with_options(pool.clone(), options);
+    // All of them wait for the streams' table.
+    let mut lock = pool.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE mire_streams IN SHARE ROW EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let mut saves = JoinSet::new();
+    for n in 0..20 {
+        let store = store.clone();
+        saves.spawn(async move {
+            let events = [Event::new(AccountEvent::Opened {
+                owner: "x".repeat(2_000),
+            })];
+            append(&store, &format!("account-{n}"), &events).await
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    // What got into a statement at all is bounded by the room.
+    let sent: i64 = sqlx::query(
+        "SELECT count(*) FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    )
+    .fetch_one(&mut *lock)
+    .await
+    .unwrap()
+    .get(0);
+    assert!((1..=2).contains(&sent), "{sent} statements are under way");
+    assert_eq!(saves.try_join_next().map(|_| ()), None, "nobody is done");
+
+    // The queue empties, and everybody gets through.
+    lock.rollback().await.unwrap();
+    while let Some(version) = timeout(PATIENCE, saves.join_next()).await.unwrap() {
+        assert_eq!(version.unwrap(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lone_save_goes_at_once() {
+    let (store, _database) = common::store().await;
+    let mut times = Vec::new();
+    for n in 0..50 {
+        let started = Instant::now();
+        append(&store, &format!("account-{}", n % 3), &one()).await;
+        times.push(started.elapsed());
+        // Nothing is under way, and no connection is warm.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    times.sort();
+    // A bare commit of one row on the same server, as the measure.
+    let mut conn = store.pool().acquire().await.unwrap();
+    sqlx::raw_sql("CREATE TABLE bare (n int)")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    let mut bare = Vec::new();
+    for n in 0..50 {
+        let started = Instant::now();
+        sqlx::query("INSERT INTO bare VALUES ($1)")
+            .bind(n)
+            .execute(&mut *conn)
+            .await
+            .unwrap();
+        bare.push(started.elapsed());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    bare.sort();
+    // A linger would show as whole milliseconds.
+    let (save, bare) = (times[times.len() / 2], bare[bare.len() / 2]);
+    assert!(
+        save < bare * 5 + Duration::from_millis(2),
+        "a lone save takes {save:?}, a bare insert {bare:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_that_goes_away_harms_no_other() {
+    let (store, _database) = common::store().await;
+    let mut others = JoinSet::new();
+    for n in 0..200 {
+        let store = store.clone();
+        others.spawn(async move {
+            let stream = format!("account-{}", n % 20);
+            let event = one();
+            let saving = append(&store, &stream, &event);
+            if n % 3 == 0 {
+                // Dropped at some point of its way.
+                let _ = timeout(Duration::from_micros(50 * (n % 40)), saving).await;
+                return false;
+            }
+            saving.await;
+            true
+        });
+    }
+    let mut saved = 0;
+    while let Some(done) = timeout(PATIENCE, others.join_next()).await.unwrap() {
+        saved += i64::from(done.unwrap());
+    }
+    assert_eq!(saved, 133);
+    // Those that went away were written once or not at all.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let events: i64 = sqlx::query("SELECT count(*) FROM mire_events")
+        .fetch_one(store.pool())
+        .await
+        .unwrap()
+        .get(0);
+    assert!((saved..=200).contains(&events), "{events} events");
+    let versions: i64 = sqlx::query("SELECT sum(version)::bigint FROM mire_streams")
+        .fetch_one(store.pool())
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(versions, events);
+}
+
+/// Saves that expect the same version: one is written, each other one conflicts, with the version
+/// that the winner made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_rivals_one_wins_and_the_others_hear_of_its_version() {
+    let (store, _database) = common::store().await;
+    for round in 0..20 {
+        let mut rivals = JoinSet::new();
+        for _ in 0..16 {
+            let store = store.clone();
+            rivals.spawn(async move {
+                let expected = if round == 0 {
+                    ExpectedVersion::NoStream
+                } else {
+                    ExpectedVersion::Exact(round)
+                };
+                store.append("account-1", "account", expected, &one()).await
+            });
+        }
+        let mut won = 0;
+        while let Some(outcome) = rivals.join_next().await {
+            match outcome.unwrap() {
+                Ok(version) => {
+                    assert_eq!(version, round + 1);
+                    won += 1;
+                }
+                Err(mire::EventStoreError::ConcurrencyConflict {
+                    expected, actual, ..
+                }) => assert_eq!((expected, actual), (round, round + 1)),
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        assert_eq!(won, 1, "round {round}");
+    }
+}
