@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::workloads::tables::{Kept, Style};
+
 pub mod mire_0_4;
 pub mod ours;
 
@@ -31,6 +33,7 @@ pub enum Can {
     AppendMany,
     Fold,
     Subscribe,
+    KeepTable,
     /// A follower takes over when the leader dies.
     TakeOver,
 }
@@ -77,6 +80,12 @@ pub trait System: Send + Sync {
 
     /// Appends so many deposits in one go, whatever the account's version.
     async fn append_many(&self, account: &str, count: i64) -> anyhow::Result<()>;
+
+    /// Fills purses of 100 events each, so that there are so many events, for tables to be kept of.
+    async fn fill_purses(&self, events: i64) -> anyhow::Result<()>;
+
+    /// Keeps a new table of all purses: their balances, and how many events each has had.
+    async fn keep_table(&self, round: usize, style: Style, events: i64) -> anyhow::Result<Kept>;
 
     /// Folds an account as if this process had never seen it, and answers how many deposits it had.
     async fn fold(&self, account: &str) -> anyhow::Result<i64>;

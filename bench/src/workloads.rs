@@ -11,6 +11,7 @@ mod memory;
 mod save_many;
 mod saves_in_sequence;
 mod saves_side_by_side;
+pub mod tables;
 mod take_over;
 mod wake_up;
 
@@ -24,6 +25,8 @@ pub fn all() -> Vec<Box<dyn Workload>> {
         Box::new(contended::Contended),
         Box::new(save_many::SaveMany),
         Box::new(fold::Fold),
+        Box::new(tables::Tables(tables::Style::Upserts)),
+        Box::new(tables::Tables(tables::Style::SetBased)),
         Box::new(catch_up::CatchUp),
         Box::new(wake_up::WakeUp),
         Box::new(take_over::TakeOver),

@@ -1,15 +1,20 @@
 //! mire 0.4.0 from the registry, as its README uses it.
 
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
 use async_trait::async_trait;
 use mire_peer::{
     Aggregate, Event, EventData, EventHandler, EventStore, EventStoreError, ExpectedVersion,
-    HandledEvent, ProjectionRunner,
+    HandledEvent, ProjectionRunner, TransactionalBatchEventHandler, TransactionalEventHandler,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
 use super::{REFERENCE, Saved, Seen, Settings, Subscription, System};
+use crate::workloads::tables::{Kept, Style};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -51,7 +56,10 @@ fn deposit_of(amount: i64) -> AccountEvent {
     }
 }
 
+const PATIENCE: Duration = Duration::from_secs(120);
+
 pub struct Peer {
+    pool: PgPool,
     store: EventStore,
 }
 
@@ -61,9 +69,9 @@ impl Peer {
             .max_connections(connections)
             .connect(url)
             .await?;
-        let store = EventStore::new(pool);
+        let store = EventStore::new(pool.clone());
         store.migrate().await?;
-        Ok(Self { store })
+        Ok(Self { pool, store })
     }
 }
 
@@ -111,6 +119,47 @@ impl System for Peer {
         Ok(root.map_or(0, |root| root.state.deposits))
     }
 
+    async fn fill_purses(&self, events: i64) -> anyhow::Result<()> {
+        sqlx::raw_sql(
+            "CREATE TABLE purses (round int, purse text, balance bigint NOT NULL,
+                                  fillings bigint NOT NULL, PRIMARY KEY (round, purse))",
+        )
+        .execute(&self.pool)
+        .await?;
+        for purse in 0..events / 100 {
+            self.save_many(&format!("purse-{purse}"), 100).await?;
+        }
+        Ok(())
+    }
+
+    async fn keep_table(&self, round: usize, style: Style, events: i64) -> anyhow::Result<Kept> {
+        let table = Table(i32::try_from(round)?);
+        let builder = ProjectionRunner::builder(self.store.clone());
+        let subscription = format!("purses-{round}");
+        let builder = match style {
+            Style::Upserts => builder.subscribe_transactional(subscription, table),
+            Style::SetBased => builder.subscribe_transactional_batch(subscription, table),
+        };
+        let cancel = CancellationToken::new();
+        let started = Instant::now();
+        let running = tokio::spawn(builder.build().run(cancel.clone()));
+        loop {
+            let shown: Option<i64> =
+                sqlx::query_scalar("SELECT sum(fillings)::bigint FROM purses WHERE round = $1")
+                    .bind(i32::try_from(round)?)
+                    .fetch_one(&self.pool)
+                    .await?;
+            let within = started.elapsed();
+            let shown = shown.unwrap_or(0);
+            if shown >= events || running.is_finished() || within > PATIENCE {
+                cancel.cancel();
+                running.await??;
+                return Ok(Kept { within, shown });
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     async fn subscribe(
         &self,
         subscription: &str,
@@ -141,6 +190,65 @@ impl EventHandler for Handler {
     async fn handle(&self, event: HandledEvent<AccountEvent>) -> anyhow::Result<()> {
         let AccountEvent::Deposited { amount, .. } = event.event;
         (self.0)(amount);
+        Ok(())
+    }
+}
+
+/// A table of a round, kept by hand.
+struct Table(i32);
+
+impl TransactionalEventHandler for Table {
+    type Aggregate = Account;
+
+    async fn handle(
+        &self,
+        event: HandledEvent<AccountEvent>,
+        conn: &mut PgConnection,
+    ) -> anyhow::Result<()> {
+        let AccountEvent::Deposited { amount, .. } = &event.event;
+        sqlx::query(
+            "INSERT INTO purses VALUES ($1, $2, $3, 1)
+             ON CONFLICT (round, purse) DO UPDATE
+                SET balance = purses.balance + excluded.balance, fillings = purses.fillings + 1",
+        )
+        .bind(self.0)
+        .bind(event.stream_id())
+        .bind(amount)
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+}
+
+impl TransactionalBatchEventHandler for Table {
+    type Aggregate = Account;
+
+    async fn handle_batch(
+        &self,
+        events: Vec<HandledEvent<AccountEvent>>,
+        conn: &mut PgConnection,
+    ) -> anyhow::Result<()> {
+        let mut rows: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+        for event in &events {
+            let AccountEvent::Deposited { amount, .. } = &event.event;
+            let row = rows.entry(event.stream_id()).or_default();
+            *row = (row.0 + amount, row.1 + 1);
+        }
+        let purses: Vec<&str> = rows.keys().copied().collect();
+        let (balances, fillings): (Vec<i64>, Vec<i64>) = rows.values().copied().unzip();
+        sqlx::query(
+            "INSERT INTO purses
+             SELECT $1, p, b, f FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS t(p, b, f)
+             ON CONFLICT (round, purse) DO UPDATE
+                SET balance = purses.balance + excluded.balance,
+                    fillings = purses.fillings + excluded.fillings",
+        )
+        .bind(self.0)
+        .bind(purses)
+        .bind(balances)
+        .bind(fillings)
+        .execute(conn)
+        .await?;
         Ok(())
     }
 }

@@ -1,13 +1,18 @@
 //! The mire of this checkout.
 
+mod purses;
+
 use anyhow::anyhow;
 use async_trait::async_trait;
 use mire::{Event, EventHandler, EventStore, ExpectedVersion, HandledEvent, ProjectionRunner};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use self::purses::PurseId;
 use super::{REFERENCE, Saved, Seen, Settings, Subscription, System};
+use crate::workloads::tables::{Kept, Style};
 
 mire::aggregate!(
     /// A bank account.
@@ -37,6 +42,7 @@ pub fn deposit_of(amount: i64) -> AccountEvent {
 pub struct Ours {
     pool: PgPool,
     store: EventStore,
+    purses: Mutex<Vec<PurseId>>,
 }
 
 impl Ours {
@@ -47,7 +53,11 @@ impl Ours {
             .await?;
         let store = EventStore::new(pool.clone());
         store.migrate().await?;
-        Ok(Self { pool, store })
+        Ok(Self {
+            pool,
+            store,
+            purses: Mutex::default(),
+        })
     }
 }
 
@@ -103,6 +113,16 @@ impl System for Ours {
         let cold = EventStore::new(self.pool.clone());
         let root = cold.load::<Account>(account).await?;
         Ok(root.map_or(0, |root| root.state.deposits))
+    }
+
+    async fn fill_purses(&self, events: i64) -> anyhow::Result<()> {
+        *self.purses.lock().await = purses::fill(&self.store, events).await?;
+        Ok(())
+    }
+
+    async fn keep_table(&self, round: usize, _style: Style, _events: i64) -> anyhow::Result<Kept> {
+        let purses = self.purses.lock().await;
+        purses::keep(&self.store, round, &purses).await
     }
 
     async fn subscribe(
