@@ -8,7 +8,7 @@ SELECT s.version, e.stream_version, e.global_position, e.event_type, e.schema_ve
   LEFT JOIN LATERAL (
        SELECT * FROM mire_events e
         WHERE e.stream_id = s.stream_id AND e.stream_version >= $2
-          AND e.stream_version < least($2, s.version) + $3
+          AND e.stream_version < greatest(least($2, s.version), 1) + $3
         ORDER BY e.stream_version
   ) e ON true
  WHERE s.stream_id = $1
