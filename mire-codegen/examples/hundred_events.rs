@@ -11,6 +11,11 @@
 //!
 //! The programs depend on `mire` with a backend, and `by-hand` on `serde` with `derive` and on `uuid`
 //! as well.
+//!
+//! Measured with 100 events (rustc 1.95, 2 busy cores, `CARGO_INCREMENTAL=0`, CPU time of the one crate
+//! with its dependencies built, the least of three): `cargo check` 2.57 s declared and 1.77 s by hand,
+//! 1.45×; `cargo build` 2.25 s and 1.64 s, 1.37×. The aim is 1.15×. Most of the difference is type
+//! checking of what is written for each event.
 
 use std::fmt::Write;
 
