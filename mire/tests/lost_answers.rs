@@ -210,8 +210,8 @@ async fn a_projection_whose_commits_get_no_answer_has_each_effect_once() {
             proxy.lose(2, "COMMIT\0", slow);
             append(&direct, "account-ann", (0..10).map(|n| round * 10 + n)).await;
             caught_up(&direct).await;
+            assert!(proxy.plan.cuts.load(Ordering::SeqCst) < 2, "none was lost");
         }
-        assert!(proxy.all_lost());
         stop(running).await;
         let versions: Vec<i64> = seen(&direct).await.into_iter().map(|(_, v)| v).collect();
         assert_eq!(versions, (1..=41).collect::<Vec<_>>());
