@@ -70,8 +70,10 @@ fn run(options: &Options) -> anyhow::Result<()> {
         }
         return Ok(());
     }
+    // In a task, as a service would: `block_on` polls its future outside of the workers, and each of
+    // its waits would cost a change of threads that no service pays for.
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(measure(&chosen, options))
+    runtime.block_on(runtime.spawn(measure(chosen, options.clone())))?
 }
 
 /// The workloads that were asked for.
@@ -99,16 +101,16 @@ fn chosen(options: &Options) -> anyhow::Result<Vec<Box<dyn Workload>>> {
     Ok(chosen)
 }
 
-async fn measure(chosen: &[Box<dyn Workload>], options: &Options) -> anyhow::Result<()> {
+async fn measure(chosen: Vec<Box<dyn Workload>>, options: Options) -> anyhow::Result<()> {
     let server = Server::connect().await?;
     let mut steps = 0;
-    for workload in chosen {
-        steps += rounds::steps(&**workload, options)?;
+    for workload in &chosen {
+        steps += rounds::steps(&**workload, &options)?;
     }
     let progress = progress_bar(steps);
     let mut rows = Vec::new();
-    for workload in chosen {
-        match rounds::measure(&**workload, options, &server, &progress).await {
+    for workload in &chosen {
+        match rounds::measure(&**workload, &options, &server, &progress).await {
             Ok(measured) => rows.extend(measured),
             Err(error) => {
                 progress.abandon();

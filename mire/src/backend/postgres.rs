@@ -23,7 +23,7 @@ use crate::stream::StreamName;
 impl Backend for Postgres {}
 
 impl EventLog for Postgres {
-    const WRITERS: usize = 2;
+    const WRITERS: usize = 3;
     const READERS: usize = 2;
     const KEEPS_RECENT: bool = true;
 

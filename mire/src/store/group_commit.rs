@@ -4,10 +4,14 @@
 //!
 //! A caller puts its append into a queue and waits for the answer on a channel of its own. A
 //! *flusher*, a task, takes as many appends as fit into a batch, sends them in one statement,
-//! answers each, and goes on until the queue is empty. A caller that finds fewer than
-//! [`DB::WRITERS`](crate::backend::EventLog::WRITERS) flushers starts one, so a save alone in the
-//! queue goes at once, and while the flushers wait for their commits, the next batch forms by
-//! itself.
+//! answers each, and goes on until the queue is empty. A caller that finds no flusher starts one, so
+//! a save alone in the queue goes at once, and while the flusher waits for its commit, the next
+//! batch forms by itself.
+//!
+//! There are at most [`DB::WRITERS`](crate::backend::EventLog::WRITERS) flushers. A further one is
+//! started while few streams are under way, when the disk is waited for and little else, so that a
+//! handful of callers don't wait for each other's commits; and when a good batch is waiting already.
+//! In between, one larger batch costs less than two small ones beside each other.
 //!
 //! # Order
 //!
@@ -43,9 +47,9 @@
 //!
 //! The bytes in the queue are counted by fair semaphores: when one is full, callers wait for room,
 //! in order. A batch has a bound of its own; a save that is larger than a batch is *huge* and
-//! travels alone. Huge saves have three quarters of the queue's room to themselves, and all
-//! flushers but one: a small save never waits for a huge one, but for one on its own stream. Where
-//! there is only one flusher, it takes huge saves and small ones by turns.
+//! travels alone, one at a time. Huge saves have three quarters of the queue's room to themselves,
+//! and one flusher of several: a small save never waits for a huge one, but for one on its own
+//! stream. Where there is only one flusher, it takes huge saves and small ones by turns.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::ErrorKind;
@@ -66,6 +70,14 @@ const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
 /// A batch ends before it has more streams than this.
 const MAX_BATCH_STREAMS: usize = 256;
+
+/// While fewer streams than this are being written to, a save goes at once, on a flusher of its own
+/// if there is a place for one.
+const FEW_STREAMS: usize = 4;
+
+/// With more, it waits for those to be committed, unless so many saves wait that they make a good
+/// batch by themselves.
+const GOOD_BATCH: usize = MAX_BATCH_STREAMS / 2;
 
 /// The queue is counted in units of this many bytes, since a semaphore counts in 32 bits.
 const UNIT: usize = 256;
@@ -296,7 +308,10 @@ async fn flush<DB: Backend>(mut place: Place<DB>) {
 impl Queue {
     /// Whether one more flusher is to be started; its place is taken then.
     fn wants_flusher<DB: Backend>(&mut self) -> bool {
-        let start = self.flushers < DB::WRITERS;
+        let only_huge_ones = self.flushers == self.huge_under_way;
+        let few = self.under_way.len() < FEW_STREAMS;
+        let pays = only_huge_ones || few || self.waiting.len() >= GOOD_BATCH;
+        let start = self.flushers < DB::WRITERS && pays;
         self.flushers += usize::from(start);
         start
     }
@@ -354,7 +369,7 @@ impl Queue {
     /// Whether the next batch may be a huge save.
     fn may_be_huge(&self, writers: usize) -> bool {
         if writers > 1 {
-            return self.huge_under_way + 1 < writers;
+            return self.huge_under_way == 0;
         }
         let only_huge = || self.waiting.iter().all(|entry| is_huge(entry.bytes));
         !self.huge_was_last || only_huge()

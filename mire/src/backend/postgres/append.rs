@@ -37,20 +37,19 @@ pub(super) async fn append(
     mode: AppendMode,
     wait: Option<Duration>,
 ) -> Result<Vec<AppendOutcome>> {
+    // The streams in the order of their names, which is that of their locks; the events as given,
+    // which is the order of their positions.
+    let mut sorted: Vec<usize> = (0..appends.len()).collect();
+    sorted.sort_unstable_by_key(|index| appends[*index].stream.as_str());
+    let mut ordinals = vec![0_i32; appends.len()];
     let mut streams = Vec::with_capacity(appends.len());
     let mut categories = Vec::with_capacity(appends.len());
     let mut expected = Vec::with_capacity(appends.len());
     let mut counts = Vec::with_capacity(appends.len());
     let mut keys = Vec::with_capacity(appends.len());
-    let events: usize = appends.iter().map(|append| append.events.len()).sum();
-    let mut owners = Vec::with_capacity(events);
-    let mut numbers = Vec::with_capacity(events);
-    let mut types = Vec::with_capacity(events);
-    let mut schemas = Vec::with_capacity(events);
-    let mut data = Vec::with_capacity(events);
-    let mut metadata = Vec::with_capacity(events);
-
-    for (ordinal, append) in (1_i32..).zip(appends) {
+    for (ordinal, index) in (1_i32..).zip(&sorted) {
+        let append = &appends[*index];
+        ordinals[*index] = ordinal;
         streams.push(append.stream.as_str());
         categories.push(append.stream.category());
         expected.push(match append.expected {
@@ -60,8 +59,18 @@ pub(super) async fn append(
         });
         counts.push(count(append)?);
         keys.push(append.idempotency_key.as_deref());
+    }
+
+    let events: usize = appends.iter().map(|append| append.events.len()).sum();
+    let mut owners = Vec::with_capacity(events);
+    let mut numbers = Vec::with_capacity(events);
+    let mut types = Vec::with_capacity(events);
+    let mut schemas = Vec::with_capacity(events);
+    let mut data = Vec::with_capacity(events);
+    let mut metadata = Vec::with_capacity(events);
+    for (ordinal, append) in ordinals.iter().zip(appends) {
         for (number, event) in (1_i32..).zip(&append.events) {
-            owners.push(ordinal);
+            owners.push(*ordinal);
             numbers.push(number);
             types.push(event.event_type);
             schemas.push(event.schema_version);
@@ -75,7 +84,7 @@ pub(super) async fn append(
         .bind(streams)
         .bind(categories)
         .bind(expected)
-        .bind(&counts)
+        .bind(counts)
         .bind(keys)
         .bind(owners)
         .bind(numbers)
@@ -91,33 +100,38 @@ pub(super) async fn append(
 
     let outcomes: Vec<String> = row.try_get(0)?;
     let versions: Vec<i64> = row.try_get(1)?;
-    let repeated: Vec<Option<i64>> = row.try_get(2)?;
-    let positions: Option<Vec<i64>> = row.try_get(3)?;
+    let repeated: Option<Vec<Option<i64>>> = row.try_get(2)?;
+    let positions: Option<Vec<Option<i64>>> = row.try_get(3)?;
     let created_at: DateTime<Utc> = row.try_get(4)?;
 
     let mut positions = positions.unwrap_or_default().into_iter();
-    let streams = outcomes.into_iter().zip(versions).zip(repeated).zip(counts);
-    Ok(streams
-        .map(
-            |(((outcome, version), repeated), count)| match outcome.as_str() {
-                "written" => AppendOutcome::Written {
-                    version,
-                    positions: positions
-                        .by_ref()
-                        .take(count.unsigned_abs() as usize)
-                        .collect(),
-                    created_at,
-                },
-                "repeated" => AppendOutcome::Repeated {
-                    version,
-                    position: repeated.unwrap_or(0),
-                },
-                "conflict" => AppendOutcome::Conflict { actual: version },
-                "busy" => AppendOutcome::Busy,
-                _ => AppendOutcome::Abandoned,
+    let answers = ordinals.iter().zip(appends).map(|(ordinal, append)| {
+        let at = ordinal.unsigned_abs() as usize - 1;
+        let version = versions.get(at).copied().unwrap_or(0);
+        let positions: Vec<i64> = positions
+            .by_ref()
+            .take(append.events.len())
+            .flatten()
+            .collect();
+        match outcomes.get(at).map_or("", String::as_str) {
+            "written" => AppendOutcome::Written {
+                version: version + append.events.len() as i64,
+                positions,
+                created_at,
             },
-        )
-        .collect())
+            "repeated" => AppendOutcome::Repeated {
+                version,
+                position: repeated
+                    .as_ref()
+                    .and_then(|repeated| repeated.get(at).copied().flatten())
+                    .unwrap_or(0),
+            },
+            "conflict" => AppendOutcome::Conflict { actual: version },
+            "busy" => AppendOutcome::Busy,
+            _ => AppendOutcome::Abandoned,
+        }
+    });
+    Ok(answers.collect())
 }
 
 fn count(append: &NewAppend) -> Result<i32> {
