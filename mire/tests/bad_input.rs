@@ -1,12 +1,10 @@
 //! Input that can't work: refused with the name, the value and the mend, before anything is written.
 
-mod common;
-
 use std::time::Duration;
 
-use common::backends::TestBackend;
-use common::projections::{Plain, append, fast};
-use common::{Account, AccountEvent, deposited};
+use crate::common::backends::TestBackend;
+use crate::common::projections::{Plain, append, fast};
+use crate::common::{Account, AccountEvent, deposited};
 use mire::{
     Aggregate, AggregateRoot, Append, Event, EventData, EventMetadata, EventStore, EventStoreError,
     ExpectedVersion, ProjectionRunnerBuilder, ReadDirection, RunnerError, StoreOptions,
@@ -471,12 +469,14 @@ async fn settings_of_a_runner_that_cannot_work_are_refused_by_run<DB: TestBacken
     }
     // Two heartbeats, exactly, are enough.
     let enough = with("s").heartbeat_interval(Duration::from_secs(1));
-    let running = common::projections::start(enough);
-    common::projections::until("it leads", || async {
-        common::projections::leader(&store, "s").await.is_some()
+    let running = crate::common::projections::start(enough);
+    crate::common::projections::until("it leads", || async {
+        crate::common::projections::leader(&store, "s")
+            .await
+            .is_some()
     })
     .await;
-    common::projections::stop(running).await;
+    crate::common::projections::stop(running).await;
 
     let long = "s".repeat(256);
     for id in ["", " s", "s\n", "s\0", &*long] {

@@ -1,8 +1,6 @@
 //! Futures that are dropped half-way, after each number of polls: the caller keeps what it had or the
 //! work is done, and nobody else notices.
 
-mod common;
-
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use common::backends::TestBackend;
-use common::projections::{Plain, append, caught_up, fast, head, start, stop, until};
-use common::{Account, deposited};
+use crate::common::backends::TestBackend;
+use crate::common::projections::{Plain, append, caught_up, fast, head, start, stop, until};
+use crate::common::{Account, deposited};
 use mire::{AggregateRoot, Append, Event, EventStore, ExpectedVersion, StoreOptions};
 
 conformance!(

@@ -1,13 +1,11 @@
 //! Moving a log from one backend to the other and back.
 #![cfg(all(feature = "postgres", feature = "sqlite"))]
 
-mod common;
-
 use std::time::Duration;
 
-use common::backends::TestBackend;
-use common::projections::{PATIENCE, Plain, append, fast, start, stop, until};
-use common::{Account, AccountEvent, deposited};
+use crate::common::backends::TestBackend;
+use crate::common::projections::{PATIENCE, Plain, append, fast, start, stop, until};
+use crate::common::{Account, AccountEvent, deposited};
 use mire::{
     Append, Backend, CopyPhase, Event, EventStore, EventStoreError, ExpectedVersion, FailurePolicy,
     Postgres, Sqlite, Subscription, lease,

@@ -1,14 +1,10 @@
 //! A stream with a hole, cut off, or with a wrong version on record: every way to read it says so, and
 //! none answers a wrong state.
 
-mod common;
-
-use common::backends::TestBackend;
-use common::projections::append;
-use common::{Account, AccountEvent, deposited};
-use mire::{
-    CommandError, EventStore, EventStoreError, ReadDirection, Snapshot, StoreOptions, StreamQuery,
-};
+use crate::common::backends::TestBackend;
+use crate::common::projections::append;
+use crate::common::{Account, AccountEvent, deposited};
+use mire::{CommandError, EventStore, EventStoreError, ReadDirection, StoreOptions, StreamQuery};
 
 conformance!(
     a_hole_is_seen_by_whoever_reads_over_it,
@@ -16,10 +12,6 @@ conformance!(
     what_lies_before_a_page_is_not_its_business,
     a_hole_is_seen_beyond_the_first_page,
 );
-
-impl Snapshot for Account {
-    const SNAPSHOT_FREQUENCY: i64 = 0;
-}
 
 async fn change<DB: TestBackend>(store: &EventStore<DB>, sql: &'static str) {
     DB::run(&mut *store.pool().acquire().await.unwrap(), sql).await;

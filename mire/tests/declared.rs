@@ -1,9 +1,7 @@
 //! A declared aggregate on every backend: commands, typed ids and streams, older payloads,
 //! renamed events, snapshots.
 
-mod common;
-
-use common::backends::TestBackend;
+use crate::common::backends::TestBackend;
 use mire::{
     AggregateRoot, CommandError, EventMetadata, EventStore, EventStoreError, ExpectedVersion,
     StreamQuery,

@@ -1,16 +1,14 @@
 //! Projections as `projection!` declares them, from a save to the row and to the effect, on every
 //! backend.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::common::backends::TestBackend;
+use crate::common::projections::{PATIENCE, fast, head, start, stop, until};
 use chrono::{DateTime, Utc};
-use common::backends::TestBackend;
-use common::projections::{PATIENCE, fast, head, start, stop, until};
 use mire::{
     AggregateRoot, Backend, Event, EventInfo, EventStore, ExpectedVersion, RunnerError,
     StreamQuery, TableProjection,

@@ -2,12 +2,10 @@
 //! projections go on where they were.
 #![cfg(feature = "postgres")]
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 
-use common::projections::{
+use crate::common::projections::{
     CREATE_SEEN, Writer, append, caught_up, fast, head, leader, seen, start, stop,
 };
 use mire::{Append, Event, EventStore, ExpectedVersion};
@@ -44,7 +42,7 @@ async fn append_once(store: &EventStore, key: &str) -> bool {
     let append = Append::new("account-keyed", ExpectedVersion::Any)
         .unwrap()
         .idempotency_key(key)
-        .event(&Event::new(common::deposited(1)))
+        .event(&Event::new(crate::common::deposited(1)))
         .unwrap();
     store.append_all([append]).await.unwrap()[0].repeated
 }

@@ -2,13 +2,11 @@
 
 #![cfg(feature = "postgres")]
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{AccountEvent, deposited};
+use crate::common::{AccountEvent, deposited};
 use mire::{Event, EventStore, ExpectedVersion, StoreOptions};
 use sqlx::Row;
 use sqlx::postgres::PgPoolOptions;
@@ -41,7 +39,7 @@ fn huge() -> Vec<Event<AccountEvent>> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn huge_saves_without_end_starve_no_small_one() {
-    let (store, _database) = common::store().await;
+    let (store, _database) = crate::common::store().await;
     let stop = Arc::new(AtomicBool::new(false));
     let mut huge_saves = JoinSet::new();
     for task in 0..8 {
@@ -84,7 +82,7 @@ async fn huge_saves_without_end_starve_no_small_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_queue_makes_callers_wait_and_holds_no_more_than_its_bytes() {
-    let (store, database) = common::store().await;
+    let (store, database) = crate::common::store().await;
     drop(store);
     let pool = PgPoolOptions::new()
         .max_connections(4)
@@ -132,7 +130,7 @@ async fn a_full_queue_makes_callers_wait_and_holds_no_more_than_its_bytes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lone_save_goes_at_once() {
-    let (store, _database) = common::store().await;
+    let (store, _database) = crate::common::store().await;
     let mut times = Vec::new();
     for n in 0..50 {
         let started = Instant::now();
@@ -170,7 +168,7 @@ async fn a_lone_save_goes_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_that_goes_away_harms_no_other() {
-    let (store, _database) = common::store().await;
+    let (store, _database) = crate::common::store().await;
     let mut others = JoinSet::new();
     for n in 0..200 {
         let store = store.clone();
@@ -212,7 +210,7 @@ async fn a_caller_that_goes_away_harms_no_other() {
 /// that the winner made.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_rivals_one_wins_and_the_others_hear_of_its_version() {
-    let (store, _database) = common::store().await;
+    let (store, _database) = crate::common::store().await;
     for round in 0..20 {
         let mut rivals = JoinSet::new();
         for _ in 0..16 {

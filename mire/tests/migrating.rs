@@ -1,13 +1,12 @@
 //! Bringing the schema up to date: from many processes at once, and beside somebody's own
 //! migrations.
 
-mod common;
-
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
-use common::backends::TestBackend;
-use common::projections::append;
+use crate::common::backends::TestBackend;
+use crate::common::process;
+use crate::common::projections::append;
 use mire::{Backend, EventStore, EventStoreError};
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -52,8 +51,7 @@ struct Process {
 
 impl Process {
     fn start(url: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_that_migrates", "--nocapture"])
+        let mut child = process::again(module_path!(), "child_that_migrates")
             .env(CHILD_URL, url)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -298,12 +296,12 @@ async fn two_stores_live_in_two_schemas_of_one_database() {
     append(&stores[1], "account-ann", [4]).await;
     assert_eq!(stores[0].read_all_after(0, 10).await.unwrap().len(), 3);
     assert_eq!(stores[1].read_all_after(0, 10).await.unwrap().len(), 1);
-    let plain = common::projections::Plain::new();
-    let running = common::projections::start(
-        common::projections::fast(&stores[1], "a").subscribe("s", plain.clone()),
+    let plain = crate::common::projections::Plain::new();
+    let running = crate::common::projections::start(
+        crate::common::projections::fast(&stores[1], "a").subscribe("s", plain.clone()),
     );
-    common::projections::caught_up(&stores[1]).await;
-    common::projections::stop(running).await;
+    crate::common::projections::caught_up(&stores[1]).await;
+    crate::common::projections::stop(running).await;
     assert_eq!(plain.got(), [1]);
     assert_eq!(stores[0].checkpoint("s").await.unwrap(), None);
 }

@@ -1,25 +1,21 @@
 //! Random interleavings of what a store can be asked to do, against a model in memory.
 
-mod common;
-
 use std::collections::{BTreeMap, HashMap};
 
-use common::backends::TestBackend;
-use common::projections::{CREATE_SEEN, Running, Writer, caught_up, fast, seen, start, stop};
-use common::{Account, AccountEvent, deposited};
+use crate::common::backends::TestBackend;
+use crate::common::projections::{
+    CREATE_SEEN, Running, Writer, caught_up, fast, seen, start, stop,
+};
+use crate::common::{Account, AccountEvent, deposited};
 use mire::{
     AggregateRoot, Append, Event, EventStore, EventStoreError, ExpectedVersion, ReadDirection,
-    RecordedEvent, Snapshot, StoreOptions, StreamQuery,
+    RecordedEvent, StoreOptions, StreamQuery,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 conformance!(the_store_does_what_the_model_does);
-
-impl Snapshot for Account {
-    const SNAPSHOT_FREQUENCY: i64 = 4;
-}
 
 /// Streams are told apart by a number, and there are few, so that they are met again.
 const STREAMS: usize = 4;

@@ -1,13 +1,11 @@
 //! Parked streams under a plain handler, which has no transaction of its own to tell by what was
 //! done.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::backends::TestBackend;
-use common::projections::{Plain, append, caught_up, fast, start, stop, until};
+use crate::common::backends::TestBackend;
+use crate::common::projections::{Plain, append, caught_up, fast, start, stop, until};
 use mire::{Event, EventStore, ExpectedVersion, FailurePolicy, Subscription};
 
 conformance!(
@@ -100,7 +98,7 @@ async fn a_parked_stream_is_taken_up_again_in_order<DB: TestBackend>() {
     broken.store(false, Ordering::SeqCst);
     store.retry_parked("s", "account-a").await.unwrap();
     // What is appended meanwhile stays behind them.
-    let event = [Event::new(common::deposited(3))];
+    let event = [Event::new(crate::common::deposited(3))];
     store
         .append("account-a", "account", ExpectedVersion::Any, &event)
         .await

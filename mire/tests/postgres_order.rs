@@ -2,14 +2,12 @@
 //! not appending.
 #![cfg(feature = "postgres")]
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Dice, deposited, store, store_with};
+use crate::common::{Dice, deposited, store, store_with};
 use mire::{Event, EventStoreError, ExpectedVersion};
 use sqlx::{Connection, PgConnection};
 

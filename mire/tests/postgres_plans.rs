@@ -6,8 +6,6 @@
 
 #![cfg(feature = "postgres")]
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -93,7 +91,7 @@ fn queries() -> BTreeMap<&'static str, (&'static str, i64)> {
 
 /// A database whose log has many events, made without the planner hearing of it.
 async fn large_log(analyzed: bool) -> (PgConnection, TestDatabase) {
-    let (store, database) = common::store().await;
+    let (store, database) = crate::common::store().await;
     drop(store);
     let mut conn = PgConnection::connect(database.url()).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(format!(

@@ -1,15 +1,13 @@
 //! Rebuilding a projection's table without downtime: a new version builds beside the old one, and
 //! takes its place when it has caught up.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use common::backends::TestBackend;
-use common::projections::{PATIENCE, append, fast, head, leader, start, stop, until};
-use common::tables::{Balance, UNLUCKY, Written, bonus};
+use crate::common::backends::TestBackend;
+use crate::common::projections::{PATIENCE, append, fast, head, leader, start, stop, until};
+use crate::common::tables::{Balance, UNLUCKY, Written, bonus};
 use mire::table::{self, TableProjection, TableStatus, TableVersion};
 use mire::{Backend, EventStore, EventStoreError, FailurePolicy, ProjectionRunnerBuilder, copy};
 

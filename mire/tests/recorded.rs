@@ -1,13 +1,11 @@
 //! What stands in the log beside the events, and what a transaction of the caller's sees and writes.
 
-mod common;
-
 use std::sync::{Arc, Mutex};
 
+use crate::common::backends::TestBackend;
+use crate::common::projections::{append, caught_up, fast, start, stop};
+use crate::common::{Account, AccountEvent, deposited};
 use chrono::Utc;
-use common::backends::TestBackend;
-use common::projections::{append, caught_up, fast, start, stop};
-use common::{Account, AccountEvent, deposited};
 use mire::{
     AggregateRoot, Event, EventHandler, EventMetadata, EventStoreError, ExpectedVersion,
     HandledEvent,

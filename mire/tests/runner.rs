@@ -1,17 +1,15 @@
 //! Projections: delivery, leases, fencing, failures, on every backend.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::backends::TestBackend;
-use common::projections::{
+use crate::common::backends::TestBackend;
+use crate::common::projections::{
     PATIENCE, Plain, Writer, append, caught_up, elsewhere, fast, head, leader, seen, seen_of,
     start, stop, until, with_seen,
 };
-use common::{Account, AccountEvent, deposited};
+use crate::common::{Account, AccountEvent, deposited};
 use futures_util::future::BoxFuture;
 use mire::{
     Backend, EventStore, EventStoreError, FailurePolicy, HandledEvent, PageHandler, ParkedState,
@@ -355,7 +353,7 @@ impl<DB: TestBackend> mire::TransactionalEventHandler<DB> for Gate {
 async fn inside<DB: TestBackend>(
     store: &EventStore<DB>,
     grace: Duration,
-) -> (common::projections::Running, Arc<Semaphore>) {
+) -> (crate::common::projections::Running, Arc<Semaphore>) {
     append(store, "account-1", 1..=3).await;
     let (inside, go) = (
         Arc::new(AtomicBool::new(false)),

@@ -2,17 +2,15 @@
 //! and a lease that is taken over while its holder's transaction is open.
 #![cfg(feature = "postgres")]
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::projections::{
+use crate::common::projections::{
     PATIENCE, Writer, append, caught_up, elsewhere, fast, leader, seen, start, stop, until,
     with_seen,
 };
-use common::{Account, AccountEvent, deposited};
+use crate::common::{Account, AccountEvent, deposited};
 use mire::{Event, ExpectedVersion, HandledEvent, Postgres, TransactionalBatchEventHandler};
 use sqlx::PgConnection;
 

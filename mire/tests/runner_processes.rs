@@ -2,16 +2,14 @@
 //! lasts. The test binary starts itself again as the other processes.
 #![cfg(feature = "postgres")]
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::backends::TestBackend;
-use common::process::{self, Process, say};
-use common::projections::{CREATE_SEEN, append, caught_up, fast, leader, seen, until};
-use common::{Account, AccountEvent, deposited};
+use crate::common::backends::TestBackend;
+use crate::common::process::{self, Process, say};
+use crate::common::projections::{CREATE_SEEN, append, caught_up, fast, leader, seen, until};
+use crate::common::{Account, AccountEvent, deposited};
 use mire::{EventStore, HandledEvent, Postgres, TransactionalEventHandler};
 use sqlx::PgConnection;
 
@@ -70,7 +68,7 @@ async fn child_that_runs() {
 
 /// A store with the table `seen`, and its URL.
 async fn set_up() -> (EventStore, mire_testkit::TestDatabase) {
-    let (store, database) = common::store().await;
+    let (store, database) = crate::common::store().await;
     sqlx::raw_sql(CREATE_SEEN)
         .execute(store.pool())
         .await
@@ -112,11 +110,11 @@ async fn killed_leaders_are_replaced_within_the_bound_and_each_event_takes_effec
             }
         }
     });
-    let mut leading = Process::start(database.url(), "worker-1");
+    let mut leading = Process::start(module_path!(), database.url(), "worker-1");
     leads(&store, "worker-1", 1).await;
     for token in 2..=4 {
         let next = format!("worker-{token}");
-        let following = Process::start(database.url(), &next);
+        let following = Process::start(module_path!(), database.url(), &next);
         tokio::time::sleep(Duration::from_millis(500)).await;
         let position = store.checkpoint("s").await.unwrap();
         assert!(position > Some(0), "it was at work: {position:?}");
@@ -146,7 +144,7 @@ async fn a_leader_that_was_stopped_busy_in_its_transaction_commits_nothing() {
 /// Stops the leader's process within a handler, and wakes it when another one leads.
 async fn stopped(amount: i64) {
     let (store, database) = set_up().await;
-    let a = Process::start(database.url(), "a");
+    let a = Process::start(module_path!(), database.url(), "a");
     leads(&store, "a", 1).await;
     append(&store, "account-1", 1..=5).await;
     caught_up(&store).await;
@@ -156,7 +154,7 @@ async fn stopped(amount: i64) {
     a.signal("-STOP");
     let stopped = Instant::now();
     assert_eq!(seen(&store).await.len(), 5, "it was stopped too late");
-    let b = Process::start(database.url(), "b");
+    let b = Process::start(module_path!(), database.url(), "b");
     leads(&store, "b", 2).await;
     assert!(stopped.elapsed() < TAKE_OVER, "{:?}", stopped.elapsed());
     if amount == BUSY_IN_TRANSACTION {

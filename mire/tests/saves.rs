@@ -1,18 +1,16 @@
 //! Saves that get in each other's way, or are given up: none harms another.
 
-mod common;
-
 #[cfg(feature = "postgres")]
 mod claimed {
     use std::time::{Duration, Instant};
 
     use mire::{Append, DbErrorKind, Event, EventStore, ExpectedVersion, StoreOptions};
 
-    use super::common::deposited;
+    use crate::common::deposited;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_scope_that_holds_a_new_stream_delays_no_save_of_another() {
-        let (store, database) = super::common::store_with(16).await;
+        let (store, database) = crate::common::store_with(16).await;
         let event = [Event::new(deposited(1))];
         let none = ExpectedVersion::NoStream;
         // Streams that don't exist yet: their rows are there, but nobody else can see them.
@@ -83,7 +81,7 @@ mod claimed {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn saves_that_wait_for_a_held_stream_leave_the_pool_to_others() {
-        let (store, _database) = super::common::store_with(4).await;
+        let (store, _database) = crate::common::store_with(4).await;
         let event = [Event::new(deposited(1))];
         let any = ExpectedVersion::Any;
         store

@@ -2,18 +2,17 @@
 //! wrong.
 #![cfg(feature = "postgres")]
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::backends::TestBackend;
-use common::projections::{
+use crate::common::backends::TestBackend;
+use crate::common::projections::{
     CREATE_SEEN, Running, Writer, append, caught_up, fast, leader, seen, seen_of, start, stop,
     until,
 };
-use common::{Account, AccountEvent, deposited};
+use crate::common::proxy;
+use crate::common::{Account, AccountEvent, deposited};
 use mire::{
     Append, Event, EventStore, ExpectedVersion, FailurePolicy, HandledEvent, Postgres,
     Subscription, TransactionalEventHandler,
@@ -22,7 +21,7 @@ use mire_testkit::{ClusterOptions, PrivateCluster, StopMode, TestDatabase};
 use sqlx::{PgConnection, PgPool};
 
 async fn set_up() -> (EventStore, TestDatabase) {
-    let (store, database) = common::store().await;
+    let (store, database) = crate::common::store().await;
     sqlx::raw_sql(CREATE_SEEN)
         .execute(store.pool())
         .await
@@ -137,7 +136,7 @@ async fn connections_that_end_at_random_under_load_lose_and_double_nothing() {
     let a = start(fast(&store, "a").subscribe_transactional("s", Writer::new()));
     let b = start(fast(&store, "b").subscribe_transactional("s", Writer::new()));
     let started = Instant::now();
-    let mut dice = common::Dice::new(7);
+    let mut dice = crate::common::Dice::new(7);
     let mut ended = 0;
     while started.elapsed() < Duration::from_secs(6) {
         // Any but our own: heartbeats, listeners, leases, appends, handlers, reads.
@@ -339,6 +338,34 @@ async fn a_listener_that_was_away_looks_for_what_it_missed() {
         seen_of(&store, "account-1").await == [1, 2]
     })
     .await;
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_told_while_the_network_was_away_is_looked_for_at_once() {
+    let (far, store, proxy, _database) = proxy::set_up().await;
+    // Neither a poll nor a change of leaders comes to the rescue.
+    let patient = fast(&far, "a")
+        .poll_interval(Duration::from_secs(600))
+        .lease_ttl(Duration::from_secs(600));
+    let running = start(patient.subscribe_transactional("s", Writer::new()));
+    until("a leads", || async { leader(&store, "s").await.is_some() }).await;
+    append(&store, "account-1", [1]).await;
+    caught_up(&store).await;
+
+    proxy.shut();
+    // The listener's own attempt to go on has failed, and those to start anew do.
+    until("a listener that is turned away", || async {
+        proxy.turned_away("mire listener") >= 3
+    })
+    .await;
+    // Told to nobody.
+    append(&store, "account-1", [2]).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(seen_of(&store, "account-1").await, [1]);
+    proxy.open();
+    caught_up(&store).await;
+    assert_eq!(seen_of(&store, "account-1").await, [1, 2]);
     stop(running).await;
 }
 

@@ -1,17 +1,15 @@
 //! Handlers that take longer than the lease lasts, and let their transaction idle meanwhile.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::backends::TestBackend;
-use common::projections::{
+use crate::common::backends::TestBackend;
+use crate::common::projections::{
     Plain, append, caught_up, elsewhere, fast, head, leader, seen, seen_of, start, stop, until,
     with_seen,
 };
-use common::{Account, AccountEvent, deposited};
+use crate::common::{Account, AccountEvent, deposited};
 use mire::{
     EventHandler, FailurePolicy, HandledEvent, Subscription, TransactionalEventHandler, lease,
 };
@@ -154,7 +152,7 @@ async fn a_plain_handler_beside_a_slow_transaction_is_not_disturbed<DB: TestBack
     caught_up(&store).await;
     let end = head(&store).await;
     store
-        .wait_for("plain", end, common::projections::PATIENCE)
+        .wait_for("plain", end, crate::common::projections::PATIENCE)
         .await
         .unwrap();
     assert_eq!(plain.got(), [1, 2, 3], "none came twice");
@@ -176,7 +174,7 @@ async fn two_slow_leaders_in_two_processes_both_finish<DB: TestBackend>() {
     });
     for id in ["s", "t"] {
         store
-            .wait_for(id, end, common::projections::PATIENCE)
+            .wait_for(id, end, crate::common::projections::PATIENCE)
             .await
             .unwrap();
     }

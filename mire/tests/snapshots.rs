@@ -1,9 +1,7 @@
 //! Snapshots that don't fit: each is ignored, and a fitting one takes its place.
 
-mod common;
-
-use common::backends::TestBackend;
-use common::{Account, AccountEvent, deposited};
+use crate::common::backends::TestBackend;
+use crate::common::{Account, AccountEvent, deposited};
 use mire::{Aggregate, AggregateRoot, EventStore, EventStoreError, Snapshot, StoreOptions};
 use serde::{Deserialize, Serialize};
 
@@ -14,11 +12,6 @@ conformance!(
     an_older_snapshot_never_replaces_a_newer_one,
     what_has_no_snapshot_form_is_refused_and_the_events_are_saved,
 );
-
-impl Snapshot for Account {
-    const SNAPSHOT_VERSION: i32 = 2;
-    const SNAPSHOT_FREQUENCY: i64 = 5;
-}
 
 /// The same store without what its cache remembers.
 fn forgetful<DB: TestBackend>(store: &EventStore<DB>) -> EventStore<DB> {

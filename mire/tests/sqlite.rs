@@ -1,12 +1,10 @@
 //! What is SQLite's own: one writer, the store in memory, files and their settings.
 #![cfg(feature = "sqlite")]
 
-mod common;
-
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{Account, deposited};
+use crate::common::{Account, deposited};
 use mire::{
     AggregateRoot, DbErrorKind, Event, EventStore, EventStoreError, ExpectedVersion, Sqlite,
     StoreOptions,

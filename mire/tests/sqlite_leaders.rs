@@ -2,16 +2,16 @@
 //! than its lease lasts, within a transaction and outside of one.
 #![cfg(feature = "sqlite")]
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::backends::TestBackend;
-use common::process::{self, Process, say};
-use common::projections::{append, caught_up, elsewhere, fast, leader, seen, until, with_seen};
-use common::{Account, AccountEvent, deposited};
+use crate::common::backends::TestBackend;
+use crate::common::process::{self, Process, say};
+use crate::common::projections::{
+    append, caught_up, elsewhere, fast, leader, seen, until, with_seen,
+};
+use crate::common::{Account, AccountEvent, deposited};
 use mire::{
     DbErrorKind, Event, EventStore, ExpectedVersion, HandledEvent, Sqlite, StoreOptions,
     TransactionalEventHandler,
@@ -116,11 +116,11 @@ async fn killed_leaders_are_replaced_within_the_bound_and_each_event_takes_effec
             }
         }
     });
-    let mut leading = Process::start(&url(&store), "worker-1");
+    let mut leading = Process::start(module_path!(), &url(&store), "worker-1");
     leads(&store, "worker-1", 1).await;
     for token in 2..=4 {
         let next = format!("worker-{token}");
-        let following = Process::start(&url(&store), &next);
+        let following = Process::start(module_path!(), &url(&store), &next);
         tokio::time::sleep(Duration::from_millis(500)).await;
         let position = store.checkpoint("s").await.unwrap();
         assert!(position > Some(0), "it was at work: {position:?}");
@@ -140,14 +140,14 @@ async fn killed_leaders_are_replaced_within_the_bound_and_each_event_takes_effec
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_is_killed_within_its_transaction_commits_nothing_of_it() {
     let (store, _folder) = with_seen::<Sqlite>().await;
-    let a = Process::start(&url(&store), "a");
+    let a = Process::start(module_path!(), &url(&store), "a");
     leads(&store, "a", 1).await;
     append(&store, "account-1", 1..=3).await;
     caught_up(&store).await;
     append(&store, "account-1", [LONG, 5]).await;
     a.hear("inside");
     a.kill();
-    let b = Process::start(&url(&store), "b");
+    let b = Process::start(module_path!(), &url(&store), "b");
     b.hear("inside");
     caught_up(&store).await;
     assert_exactly_once(&store).await;
@@ -158,9 +158,9 @@ async fn a_leader_that_is_killed_within_its_transaction_commits_nothing_of_it() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_was_stopped_within_its_transaction_still_leads_when_it_goes_on() {
     let (store, _folder) = with_seen::<Sqlite>().await;
-    let a = Process::start(&url(&store), "a");
+    let a = Process::start(module_path!(), &url(&store), "a");
     leads(&store, "a", 1).await;
-    let _b = Process::start(&url(&store), "b");
+    let _b = Process::start(module_path!(), &url(&store), "b");
     append(&store, "account-1", 1..=3).await;
     caught_up(&store).await;
 
@@ -182,11 +182,11 @@ async fn a_leader_that_was_stopped_within_its_transaction_still_leads_when_it_go
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_was_stopped_between_transactions_is_replaced_and_commits_nothing() {
     let (store, _folder) = with_seen::<Sqlite>().await;
-    let a = Process::start(&url(&store), "a");
+    let a = Process::start(module_path!(), &url(&store), "a");
     leads(&store, "a", 1).await;
     append(&store, "account-1", 1..=3).await;
     caught_up(&store).await;
-    let b = Process::start(&url(&store), "b");
+    let b = Process::start(module_path!(), &url(&store), "b");
     // Not in the middle of a heartbeat, which would hold the file.
     let mut tries = 0;
     loop {

@@ -2,22 +2,20 @@
 //! again as the other process.
 #![cfg(feature = "sqlite")]
 
-mod common;
-
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use common::{Account, Dice, deposited};
+use crate::common::process;
+use crate::common::{Account, Dice, deposited};
 use mire::{AggregateRoot, EventStore, Sqlite};
 
 /// The URL that the other process works on; unset in the test run itself.
 const CHILD_URL: &str = "MIRE_TEST_CHILD_URL";
 
 fn start(test: &str, url: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
+    process::again(module_path!(), test)
         .env(CHILD_URL, url)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -191,7 +189,10 @@ fn open_as_nobody(url: &str) -> String {
     std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     let mut command = Command::new(&program);
     command
-        .args(["--exact", "child_that_opens_and_saves", "--nocapture"])
+        .args(process::to_run(
+            module_path!(),
+            "child_that_opens_and_saves",
+        ))
         .current_dir("/")
         .env(CHILD_URL, url);
     let id = Command::new("id").arg("-u").output().unwrap();

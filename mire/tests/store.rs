@@ -1,9 +1,7 @@
 //! Saving and loading, on every backend.
 
-mod common;
-
-use common::backends::TestBackend;
-use common::{Account, AccountEvent, deposited};
+use crate::common::backends::TestBackend;
+use crate::common::{Account, AccountEvent, deposited};
 use mire::{AggregateRoot, Append, Event, EventStoreError, ExpectedVersion, StreamQuery};
 
 conformance!(

@@ -1,10 +1,8 @@
 //! What holds a subscription up, and what must not: other people's transactions, and a log that is
 //! not in order.
 
-mod common;
-
-use common::backends::TestBackend;
-use common::projections::{Plain, Running, append, caught_up, fast, start, stop};
+use crate::common::backends::TestBackend;
+use crate::common::projections::{Plain, Running, append, caught_up, fast, start, stop};
 use mire::{EventStore, EventStoreError};
 
 conformance!(
@@ -96,14 +94,14 @@ mod bystanders {
     use mire::{Event, ExpectedVersion};
     use sqlx::{Connection, PgConnection};
 
-    use super::common::deposited;
-    use super::common::projections::{
+    use crate::common::deposited;
+    use crate::common::projections::{
         CREATE_SEEN, Writer, append, caught_up, fast, head, leader, seen, start, stop, until,
     };
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn an_open_transaction_of_somebody_else_delays_no_runner() {
-        let (store, database) = super::common::store().await;
+        let (store, database) = crate::common::store().await;
         sqlx::raw_sql(CREATE_SEEN)
             .execute(store.pool())
             .await

@@ -1,16 +1,14 @@
 //! Table projections: pages folded into rows, look-ups, columns of every type, and tables that
 //! don't match their declaration.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::common::backends::TestBackend;
+use crate::common::projections::{PATIENCE, append, fast, head, leader, start, stop, until};
+use crate::common::tables::{Balance, UNLUCKY, Written};
+use crate::common::{AccountEvent, Dice, deposited};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
-use common::backends::TestBackend;
-use common::projections::{PATIENCE, append, fast, head, leader, start, stop, until};
-use common::tables::{Balance, UNLUCKY, Written};
-use common::{AccountEvent, Dice, deposited};
 use mire::table::{self, Json, TableProjection};
 use mire::{
     Backend, ColumnDef, ColumnError, ColumnType, DecodeError, Delivery, Event, EventStore,
@@ -719,14 +717,14 @@ async fn a_table_that_vanishes_under_a_leader_is_waited_for<DB: TestBackend>() {
 }
 
 async fn handlers_and_tables_run_side_by_side_under_names_of_their_own<DB: TestBackend>() {
-    let (store, _database) = common::projections::with_seen::<DB>().await;
+    let (store, _database) = crate::common::projections::with_seen::<DB>().await;
     let id = Uuid::from_u128(1);
     append(&store, &format!("account-{id}"), [1, 2, 3]).await;
     let builder = || {
         fast(&store, "a")
             .subscribe_table::<One>()
             .subscribe_table::<Everything>()
-            .subscribe_transactional("s", common::projections::Writer::new())
+            .subscribe_transactional("s", crate::common::projections::Writer::new())
     };
     let running = start(builder());
     for id in ["balances", "everything", "s"] {
@@ -735,7 +733,7 @@ async fn handlers_and_tables_run_side_by_side_under_names_of_their_own<DB: TestB
     stop(running).await;
     let row: One = table::get(&store, &id.to_string()).await.unwrap().unwrap();
     assert_eq!(row.events, 3);
-    assert_eq!(common::projections::seen(&store).await.len(), 3);
+    assert_eq!(crate::common::projections::seen(&store).await.len(), 3);
 
     let twice = builder().subscribe_table::<Balance<2>>().build();
     let error = twice.run(CancellationToken::new()).await.unwrap_err();

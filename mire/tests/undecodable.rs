@@ -1,15 +1,13 @@
 //! An event in mid-stream that this code can't read: named, never passed over in silence.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::backends::TestBackend;
-use common::projections::{
+use crate::common::backends::TestBackend;
+use crate::common::projections::{
     Plain, Running, Writer, append, caught_up, fast, head, seen, seen_of, start, stop, with_seen,
 };
-use common::{Account, AccountEvent};
+use crate::common::{Account, AccountEvent};
 use futures_util::future::BoxFuture;
 use mire::{
     Batch, Event, EventData, EventStore, EventStoreError, ExpectedVersion, Failure, FailurePolicy,
@@ -275,7 +273,7 @@ async fn a_subscription_parks_it_with_its_stream<DB: TestBackend>() {
         // Given up, so that the others go on.
         assert!(store.drop_parked("s", 4).await.unwrap());
         assert_eq!(store.retry_parked("s", "account-1").await.unwrap(), 2);
-        common::projections::until("nothing is parked", || async {
+        crate::common::projections::until("nothing is parked", || async {
             store.parked("s", 0, 1).await.unwrap().is_empty()
         })
         .await;

@@ -1,6 +1,7 @@
 //! Projections that act: plain, transactional on each backend, and on any.
 
 #![deny(missing_docs, warnings, clippy::pedantic)]
+#![allow(clippy::assigning_clones)]
 
 use std::sync::Mutex;
 

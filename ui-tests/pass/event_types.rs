@@ -1,6 +1,7 @@
 //! How parameters become fields, and what commands may be.
 
 #![deny(warnings, clippy::pedantic)]
+#![allow(clippy::unnecessary_wraps, clippy::unused_self)]
 
 use std::collections::BTreeMap;
 

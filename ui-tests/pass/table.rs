@@ -1,7 +1,7 @@
 //! Projections that keep a table: everything that the form has.
 
 #![deny(missing_docs, warnings, clippy::pedantic)]
-#![allow(clippy::assigning_clones)]
+#![allow(clippy::assigning_clones, clippy::struct_field_names)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 mod args;
 mod bless;
 mod child;
+mod disk;
 mod features;
 mod install;
 mod server;
@@ -45,10 +46,17 @@ fn run(task: Task) -> anyhow::Result<u8> {
             Ok(0)
         }
         Task::Test(given) => {
+            let shortage = disk::shortage();
+            warn(shortage.as_deref());
             let server = Server::bring(&children)?;
             let mut cargo = cargo();
             cargo.args(args::cargo_test(given)).envs(server.variables());
-            children.run(&mut cargo)
+            let code = children.run(&mut cargo)?;
+            if code != 0 {
+                // The first time is far up by now.
+                warn(shortage.as_deref());
+            }
+            Ok(code)
         }
         Task::Bench(given) => {
             let manifest = root().join("bench/Cargo.toml");
@@ -82,6 +90,12 @@ fn run(task: Task) -> anyhow::Result<u8> {
         }
         Task::Bless => bless::bless(&children),
         Task::CheckFeatures => features::check(&children),
+    }
+}
+
+fn warn(of: Option<&str>) {
+    if let Some(text) = of {
+        eprintln!("xtask: {text}");
     }
 }
 

@@ -318,6 +318,25 @@ fn the_reasons_for_lonely_statements_are_in_use() {
 }
 
 #[test]
+fn no_test_file_is_left_out() {
+    let folder = root().join("mire/tests");
+    let all = fs::read_to_string(folder.join("main.rs")).expect("a readable file");
+    let files = files(&folder, "rs").into_iter();
+    let subjects: Vec<_> = files
+        .filter_map(|(path, _)| path.to_str().map(str::to_owned))
+        .filter(|path| !path.contains('/') && path != "main.rs")
+        .collect();
+    assert!(subjects.len() > 20, "the tests were not found");
+    for file in subjects {
+        let line = format!("\nmod {};\n", file.trim_end_matches(".rs"));
+        assert!(
+            all.contains(&line),
+            "mire/tests/{file} never runs: add it to mire/tests/main.rs"
+        );
+    }
+}
+
+#[test]
 fn nothing_is_left_unfinished() {
     let mut mistakes = Vec::new();
     for folder in [

@@ -6,11 +6,13 @@
 pub mod backends;
 pub mod process;
 pub mod projections;
+#[cfg(feature = "postgres")]
+pub mod proxy;
 pub mod tables;
 
 #[cfg(feature = "postgres")]
 use mire::EventStore;
-use mire::{Aggregate, EventData};
+use mire::{Aggregate, EventData, Snapshot};
 #[cfg(feature = "postgres")]
 use mire_testkit::TestDatabase;
 use serde::{Deserialize, Serialize};
@@ -49,6 +51,11 @@ impl Aggregate for Account {
     fn cached(&self) -> Option<Self> {
         Some(self.clone())
     }
+}
+
+impl Snapshot for Account {
+    const SNAPSHOT_VERSION: i32 = 2;
+    const SNAPSHOT_FREQUENCY: i64 = 5;
 }
 
 pub fn deposited(amount: i64) -> AccountEvent {

@@ -1,5 +1,5 @@
-//! The test binary, started again as another process that runs a runner. The binary has a test
-//! `child_that_runs`, which does nothing in the test run itself.
+//! The test binary, started again as another process. What that does stands in a test of its own,
+//! which does nothing in the test run itself.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -38,16 +38,30 @@ pub fn say(what: &str) {
     out.flush().unwrap();
 }
 
-/// A process that runs a runner; killed when this is dropped.
+/// The test binary once more, to run one test: `test` of the module that `module_path!()` names.
+pub fn again(module: &str, test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(to_run(module, test));
+    command
+}
+
+/// The test binary's arguments for [`again`].
+pub fn to_run(module: &str, test: &str) -> [String; 3] {
+    // The harness leaves out the name of the crate.
+    let (_, module) = module.split_once("::").expect("a module of this crate");
+    let test = format!("{module}::{test}");
+    ["--exact".to_owned(), test, "--nocapture".to_owned()]
+}
+
+/// A process that runs a runner, as a test `child_that_runs` does; killed when this is dropped.
 pub struct Process {
     child: Child,
     said: std::sync::mpsc::Receiver<String>,
 }
 
 impl Process {
-    pub fn start(url: &str, worker: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_that_runs", "--nocapture"])
+    pub fn start(module: &str, url: &str, worker: &str) -> Self {
+        let mut child = again(module, "child_that_runs")
             .env(CHILD_URL, url)
             .env(CHILD_WORKER, worker)
             .stdout(Stdio::piped())

@@ -1,0 +1,39 @@
+//! All integration tests, in one binary: each links the drivers of both databases, and one such binary
+//! takes megabytes where one a file took gigabytes. A file a subject all the same;
+//! `cargo test -p mire --test main -- parking::` runs those of one.
+
+#[macro_use]
+mod common;
+
+mod bad_input;
+mod cancelled;
+mod copy;
+mod corruption;
+mod declared;
+mod declared_projections;
+mod dump_and_restore;
+mod event_data;
+mod group_commit;
+mod leases;
+mod lost_answers;
+mod migrating;
+mod model;
+mod parking;
+mod postgres_order;
+mod postgres_plans;
+mod rebuild;
+mod recorded;
+mod runner;
+mod runner_postgres;
+mod runner_processes;
+mod saves;
+mod server_faults;
+mod slow_handlers;
+mod snapshots;
+mod sqlite;
+mod sqlite_leaders;
+mod sqlite_processes;
+mod store;
+mod subscription_order;
+mod tables;
+mod undecodable;
