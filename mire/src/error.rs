@@ -267,6 +267,10 @@ pub enum EventStoreError {
     #[error("the runtime shut down before the store answered; whether it was written is unknown")]
     Interrupted,
 
+    /// The store's tables or functions are not there, or are an older release's.
+    #[error("the schema is not there or not up to date: call `migrate()` on the store first")]
+    NotMigrated(#[source] sqlx::Error),
+
     /// A schema migration failed, and was rolled back.
     #[error("the migration failed")]
     Migration(#[source] Box<sqlx::migrate::MigrateError>),
@@ -274,7 +278,30 @@ pub enum EventStoreError {
     /// The database refused or could not be reached. When the connection broke during an append,
     /// whether it was written is unknown: load again, or repeat it with the same idempotency key.
     #[error("the database failed")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for EventStoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if lacks_schema(&error) {
+            Self::NotMigrated(error)
+        } else {
+            Self::Database(error)
+        }
+    }
+}
+
+/// Whether it was one of mire's own tables or functions that was not found; no table of a user's can
+/// have such a name.
+fn lacks_schema(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(database) = error else {
+        return false;
+    };
+    let says = database.message();
+    match database.code().as_deref() {
+        Some("42P01" | "42883") => says.contains("mire_"),
+        _ => says.starts_with("no such table: mire_"),
+    }
 }
 
 /// What kind of database error it was.
@@ -307,6 +334,7 @@ impl EventStoreError {
                 Some(DbErrorKind::LockTimeout)
             }
             Self::File { .. } => Some(DbErrorKind::Storage),
+            Self::NotMigrated(_) => Some(DbErrorKind::Other),
             _ => None,
         }
     }

@@ -399,6 +399,77 @@ async fn arguments_that_no_call_can_take_are_refused<DB: TestBackend>() {
     assert_untouched(&store).await;
 }
 
+/// Whatever is asked of a store whose schema is not there names the mend.
+async fn assert_asks_for_migrate<DB: TestBackend>(store: EventStore<DB>) {
+    let any = ExpectedVersion::Any;
+    let event = [Event::new(deposited(1))];
+    let mut root = AggregateRoot::<Account>::new("1");
+    root.record(deposited(1));
+    let both = ["account-1", "account-2"].map(|stream| {
+        let append = Append::new(stream, any).unwrap();
+        append.event(&event[0]).unwrap()
+    });
+    let errors = [
+        store.load::<Account>("1").await.map(drop).unwrap_err(),
+        store
+            .stream_exists::<Account>("1")
+            .await
+            .map(drop)
+            .unwrap_err(),
+        store.save(&mut root).await.unwrap_err(),
+        store
+            .append("account-1", "account", any, &event)
+            .await
+            .map(drop)
+            .unwrap_err(),
+        store.append_all(both).await.map(drop).unwrap_err(),
+        store.read_all_after(0, 1).await.map(drop).unwrap_err(),
+        store
+            .read_stream_all("account-1", 0)
+            .await
+            .map(drop)
+            .unwrap_err(),
+        store.checkpoint("s").await.map(drop).unwrap_err(),
+        store.projection_lag("s").await.map(drop).unwrap_err(),
+        mire::lease::status(store.pool(), "s")
+            .await
+            .map(drop)
+            .unwrap_err(),
+        store
+            .wait_for("s", 1, Duration::from_secs(1))
+            .await
+            .unwrap_err(),
+    ];
+    for error in errors {
+        assert_says(&error, "NotMigrated", &["`migrate()`"]);
+    }
+    let error = refused(fast(&store, "a").subscribe("s", Plain::new())).await;
+    assert!(matches!(error, RunnerError::NotMigrated), "{error:?}");
+    assert!(error.to_string().contains("`migrate()`"));
+
+    store.migrate().await.unwrap();
+    store.save(&mut root).await.unwrap();
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_database_without_the_schema_is_told_from_one_that_fails() {
+    let database = mire_testkit::test_database().await;
+    let pool = sqlx::PgPool::connect(database.url()).await.unwrap();
+    assert_asks_for_migrate(EventStore::new(pool)).await;
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_file_without_the_schema_is_told_from_one_that_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(folder.path().join("bank.db"))
+        .create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    assert_asks_for_migrate(EventStore::new(pool)).await;
+}
+
 async fn refused<DB: TestBackend>(builder: ProjectionRunnerBuilder<DB>) -> RunnerError {
     let run = builder.build().run(CancellationToken::new());
     let run = tokio::time::timeout(Duration::from_secs(5), run);
