@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::common::{AccountEvent, deposited};
-use mire::{Event, EventStore, ExpectedVersion, StoreOptions};
+use crate::common::{AccountEvent, Dice, deposited};
+use mire::{Append, Event, EventStore, ExpectedVersion, StoreOptions};
 use sqlx::Row;
 use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinSet;
@@ -20,6 +20,10 @@ async fn append(store: &EventStore, stream: &str, events: &[Event<AccountEvent>]
         .append(stream, "account", ExpectedVersion::Any, events)
         .await
         .unwrap()
+}
+
+async fn append_one(store: &EventStore, stream: &str) -> i64 {
+    append(store, stream, &one()).await
 }
 
 fn one() -> [Event<AccountEvent>; 1] {
@@ -204,6 +208,130 @@ async fn a_caller_that_goes_away_harms_no_other() {
         .unwrap()
         .get(0);
     assert_eq!(versions, events);
+}
+
+/// Appends that expect nothing are written as one, and each hears of its own events.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_those_that_were_merged_hears_of_its_own_events() {
+    let (store, _database) = crate::common::store().await;
+    let mut saves = JoinSet::new();
+    for n in 0..300 {
+        let store = store.clone();
+        saves.spawn(async move {
+            let mut append = Append::new("account-1", ExpectedVersion::Any).unwrap();
+            for _ in 0..=n % 3 {
+                append = append.event(&Event::new(deposited(n))).unwrap();
+            }
+            (n, store.append_all([append]).await.unwrap()[0])
+        });
+    }
+    let mut answers = Vec::new();
+    while let Some(answer) = saves.join_next().await {
+        answers.push(answer.unwrap());
+    }
+    let events = store.read_stream_all("account-1", 0).await.unwrap();
+    assert_eq!(events.len(), 600);
+    let statements = events.iter().map(|event| event.created_at);
+    let statements = statements.collect::<std::collections::BTreeSet<_>>().len();
+    assert!(
+        statements < 200,
+        "{statements} statements: hardly any were merged"
+    );
+    for (n, answer) in answers {
+        let last = usize::try_from(answer.version).unwrap();
+        for event in &events[last - 1 - n as usize % 3..last] {
+            assert_eq!(event.data["amount"], n, "{answer:?}");
+        }
+        assert_eq!(events[last - 1].global_position, answer.position);
+    }
+}
+
+/// Whatever travels with what: on one stream, in the order in which they were called.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appends_to_one_stream_are_written_in_the_order_of_their_calls() {
+    let (store, _database) = crate::common::store().await;
+    let mut dice = Dice::new(3);
+    for round in 0..40 {
+        let stream = format!("account-{round}");
+        let mut calls = Vec::new();
+        for n in 0..24 {
+            // Some keep the flushers busy, on streams of their own.
+            let own = dice.roll(4) == 0;
+            let stream = if own {
+                format!("{stream}x{n}")
+            } else {
+                stream.clone()
+            };
+            let mut append = Append::new(&stream, ExpectedVersion::Any).unwrap();
+            append = append.event(&Event::new(deposited(n))).unwrap();
+            match dice.roll(8) {
+                // Can't be merged with others.
+                0..=2 => append = append.idempotency_key(format!("{round} {n}")),
+                // Travels alone.
+                3 if round % 4 == 0 => {
+                    for event in huge() {
+                        append = append.event(&event).unwrap();
+                    }
+                }
+                _ => {}
+            }
+            calls.push(store.append_all([append]));
+        }
+        for answer in futures_util::future::join_all(calls).await {
+            answer.unwrap();
+        }
+        let events = store.read_stream_all(&stream, 0).await.unwrap();
+        let amounts = events
+            .iter()
+            .filter_map(|event| event.data["amount"].as_i64());
+        let amounts: Vec<i64> = amounts.collect();
+        assert!(amounts.is_sorted(), "round {round}: {amounts:?}");
+    }
+}
+
+/// A key is the key of its own events, whatever they travel with.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_kept_among_appends_that_travel_together() {
+    let (store, _database) = crate::common::store().await;
+    let keyed = |stream: &str, expected, key: &str| {
+        let append = Append::new(stream, expected).unwrap().idempotency_key(key);
+        append.event(&one()[0]).unwrap()
+    };
+    let any = |n: usize| keyed("account-1", ExpectedVersion::Any, &format!("{n}"));
+    let mut first = JoinSet::new();
+    for n in 0..60 {
+        let (store, append) = (store.clone(), any(n));
+        first.spawn(async move {
+            append_one(&store, "account-1").await;
+            (n, store.append_all([append]).await.unwrap()[0])
+        });
+    }
+    while let Some(done) = first.join_next().await {
+        let (n, written) = done.unwrap();
+        assert!(!written.repeated);
+        let again = store.append_all([any(n)]).await.unwrap()[0];
+        assert!(again.repeated);
+        assert_eq!(
+            (again.version, again.position),
+            (written.version, written.position)
+        );
+    }
+    let events = store.read_stream_all("account-1", 0).await.unwrap();
+    assert_eq!(events.len(), 120);
+
+    // The same one, several times at once: none of them is another's rival.
+    for round in 0..10 {
+        let mut all = JoinSet::new();
+        for _ in 0..12 {
+            let stream = format!("account-once{round}");
+            let append = keyed(&stream, ExpectedVersion::NoStream, &stream);
+            let store = store.clone();
+            all.spawn(async move { store.append_all([append]).await.unwrap()[0] });
+        }
+        let all = all.join_all().await;
+        assert!(all.iter().all(|done| done.version == 1), "{all:?}");
+        assert_eq!(all.iter().filter(|done| !done.repeated).count(), 1);
+    }
 }
 
 /// Saves that expect the same version: one is written, each other one conflicts, with the version
