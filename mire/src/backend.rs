@@ -125,6 +125,20 @@ impl<DB: EventLog> Db<DB> {
     pub fn keep(&self, taken: Taken<DB>) {
         self.recent.keep(&self.pool, taken);
     }
+
+    /// Gives back what is kept, after a connection broke.
+    pub fn forget_kept(&self) {
+        self.recent.forget();
+    }
+}
+
+/// A URL as it may be shown: what stands before the `@`, and behind a `?`, may be secret.
+pub(crate) fn shown(url: &str) -> String {
+    let url = url.split('?').next().unwrap_or_default();
+    match (url.split_once("://"), url.rfind('@')) {
+        (Some((scheme, _)), Some(at)) => format!("{scheme}://…{}", &url[at..]),
+        _ => url.to_owned(),
+    }
 }
 
 /// An event that waits to be written.

@@ -271,6 +271,17 @@ pub enum EventStoreError {
     #[error("the schema is not there or not up to date: call `migrate()` on the store first")]
     NotMigrated(#[source] sqlx::Error),
 
+    /// The server that a URL names can't be reached, or lets nobody in: it is away, or the URL has
+    /// another host, user, password or database than it should.
+    #[error("can't connect to {server}")]
+    Unreachable {
+        /// The host, the port and the database.
+        server: String,
+        /// What the driver or the server says.
+        #[source]
+        source: sqlx::Error,
+    },
+
     /// A schema migration failed, and was rolled back.
     #[error("the migration failed")]
     Migration(#[source] Box<sqlx::migrate::MigrateError>),
@@ -329,7 +340,9 @@ impl EventStoreError {
     #[must_use]
     pub fn db_kind(&self) -> Option<DbErrorKind> {
         match self {
-            Self::Database(error) => Some(classify(error)),
+            Self::Database(error) | Self::Unreachable { source: error, .. } => {
+                Some(classify(error))
+            }
             Self::WriterBusy { .. } | Self::DeferredTransaction(_) => {
                 Some(DbErrorKind::LockTimeout)
             }
@@ -355,9 +368,24 @@ impl EventStoreError {
             | Self::WriterBusy { .. }
             | Self::DeferredTransaction(_)
             | Self::Interrupted => true,
-            Self::Database(error) => may_pass(error),
+            Self::Database(error) | Self::Unreachable { source: error, .. } => may_pass(error),
             _ => false,
         }
+    }
+}
+
+impl EventStoreError {
+    /// Whether a connection that was there is not any more. What it had been asked may have been
+    /// done.
+    pub(crate) fn connection_broke(&self) -> bool {
+        let Self::Database(error) = self else {
+            return false;
+        };
+        let no_connection = matches!(
+            error,
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed
+        );
+        !no_connection && classify(error) == DbErrorKind::Connection
     }
 }
 

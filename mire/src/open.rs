@@ -29,10 +29,11 @@ use crate::store::EventStore;
 ///
 /// # Errors
 ///
-/// [`EventStoreError::InvalidArgument`] for a URL of another kind of store;
-/// [`EventStoreError::File`] and [`EventStoreError::Database`] when it can't be reached, created or
-/// written to; and those of
-/// [`EventStore::migrate`].
+/// [`EventStoreError::InvalidArgument`] for a URL of another kind of store, or one that can't be
+/// read; [`EventStoreError::Unreachable`] when the server can't be reached, or lets nobody in;
+/// [`EventStoreError::File`] and [`EventStoreError::Database`] when the file can't be reached,
+/// created or written to; and those of [`EventStore::migrate`]. A server that is away is waited for,
+/// up to 30 seconds. No error shows the URL's password.
 ///
 /// # Cancel safety
 ///

@@ -151,6 +151,10 @@ impl<DB: Backend> EventStore<DB> {
     /// # Errors
     ///
     /// As [`migrate`](Self::migrate).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`migrate`](Self::migrate).
     pub async fn migrate_with_lock_timeout(
         &self,
         lock_timeout: Duration,

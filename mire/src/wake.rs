@@ -1,7 +1,7 @@
 //! Wake-ups: how a waiting reader hears at once of what was committed.
 //!
 //! A wake-up is a hint and never carries data. Losing one costs time, up to the next poll, and
-//! nothing else; so nothing here is retried, stored or acknowledged.
+//! nothing else; so nothing here is stored or acknowledged.
 //!
 //! ```text
 //!  append ─commit─▶ Wake::committed ─▶ appended ─▶ every waiting reader of this process
@@ -16,8 +16,9 @@
 //! * **The notifier** runs on a connection of its own, because `NOTIFY` in the transaction of an
 //!   append would make appends queue for a lock of the whole server. It starts with the first
 //!   commit, ends when the last clone of the store is dropped, and sends at most one `NOTIFY` each
-//!   [`NOTIFY_GAP`], however many commits there were. When the server is away it drops what it
-//!   can't send.
+//!   [`NOTIFY_GAP`], however many commits there were. What it can't send it sends again, over a new
+//!   connection and with growing pauses: after a restart of the server, readers may listen again
+//!   before it finds its own connection broken.
 //! * **The listener** belongs to a runner and runs while the runner does. When its connection is
 //!   lost it wakes everyone once, because anything may have been said meanwhile, and connects
 //!   again, with growing pauses up to [`RECONNECT_MAX`].
@@ -199,20 +200,27 @@ async fn notify<DB: Backend>(db: Db<DB>, id: Uuid, mut commits: watch::Receiver<
     let mut side = DB::side(&db, Side::Notifier);
     let mut conn = None;
     while commits.changed().await.is_ok() {
-        let told = tokio::time::timeout(NOTIFY_TIMEOUT, tell(&side, &mut conn, &id)).await;
-        let gap = match told {
-            Ok(Ok(())) => NOTIFY_GAP,
-            failed => {
-                let error = failed.map_or_else(|_| None, Result::err);
-                tracing::debug!(?error, "other processes were not woken; they poll");
-                // A connection that doesn't answer can hold its place in the pool for as long as
-                // the network likes.
-                conn = None;
-                side = DB::side(&db, Side::Notifier);
-                RECONNECT_MIN
+        let mut pause = RECONNECT_MIN;
+        loop {
+            // Later commits need no telling of their own.
+            commits.mark_unchanged();
+            let told = tokio::time::timeout(NOTIFY_TIMEOUT, tell(&side, &mut conn, &id)).await;
+            let error = match told {
+                Ok(Ok(())) => break,
+                failed => failed.map_or_else(|_| None, Result::err),
+            };
+            tracing::debug!(?error, "other processes were not woken; trying again");
+            // A connection that doesn't answer can hold its place in the pool for as long as the
+            // network likes.
+            conn = None;
+            side = DB::side(&db, Side::Notifier);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RECONNECT_MAX);
+            if commits.has_changed().is_err() {
+                return;
             }
-        };
-        tokio::time::sleep(gap).await;
+        }
+        tokio::time::sleep(NOTIFY_GAP).await;
     }
 }
 

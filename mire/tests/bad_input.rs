@@ -399,6 +399,52 @@ async fn arguments_that_no_call_can_take_are_refused<DB: TestBackend>() {
     assert_untouched(&store).await;
 }
 
+/// A URL of another kind of store, and one that can't be read: named, but without its secrets.
+#[tokio::test]
+async fn urls_are_shown_without_their_secrets() {
+    let mut errors: Vec<EventStoreError> = Vec::new();
+    let urls = [
+        "mysql://me:secret@localhost/bank?password=secret",
+        "postgres://me:secret@localhost:port/bank",
+        "sqlite:secret?mode=secret",
+    ];
+    for url in urls {
+        #[cfg(feature = "postgres")]
+        errors.extend(mire::open::<mire::Postgres>(url).await.err());
+        #[cfg(feature = "sqlite")]
+        if !url.starts_with("sqlite") {
+            errors.extend(mire::open::<mire::Sqlite>(url).await.err());
+        }
+    }
+    assert!(errors.len() >= 2, "{errors:?}");
+    for error in errors {
+        assert_says(&error, "InvalidArgument", &["the URL of a"]);
+        assert!(
+            !error.to_string().contains("me:secret") && !error.to_string().contains("=secret"),
+            "{error}"
+        );
+    }
+}
+
+/// Who is not let in hears by whom, and why.
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_server_that_lets_nobody_in_is_named() {
+    let database = mire_testkit::test_database().await;
+    let url = database.url();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let error = mire::open::<mire::Postgres>(&format!("{server}/there_is_none"))
+        .await
+        .unwrap_err();
+    assert_says(
+        &error,
+        "Unreachable",
+        &["PostgreSQL at `", "`there_is_none`"],
+    );
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("does not exist"), "{source}");
+}
+
 /// Whatever is asked of a store whose schema is not there names the mend.
 async fn assert_asks_for_migrate<DB: TestBackend>(store: EventStore<DB>) {
     let any = ExpectedVersion::Any;

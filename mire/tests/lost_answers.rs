@@ -24,7 +24,8 @@ async fn an_append_with_a_key_is_written_once_when_its_answer_was_lost() {
                 .unwrap()
         };
         let at_once = n % 2 == 1;
-        proxy.lose(1, word, at_once);
+        // Both the first and what the store repeats by itself.
+        proxy.lose(2, word, at_once);
         let error = store.append_all([again()]).await.unwrap_err();
         assert!(error.is_retryable(), "{error:?}");
         assert!(proxy.all_lost());
@@ -33,8 +34,19 @@ async fn an_append_with_a_key_is_written_once_when_its_answer_was_lost() {
         assert_eq!(appended.version, n + 1);
         assert!(appended.repeated || at_once);
     }
+    // The store sends it once more by itself, and finds it written.
+    let keyed = Append::new("account-ann", ExpectedVersion::Any).unwrap();
+    let keyed = keyed.idempotency_key("last");
+    let opened = crate::common::AccountEvent::Opened {
+        owner: "the-money".into(),
+    };
+    let keyed = keyed.event(&Event::new(opened)).unwrap();
+    proxy.lose(1, "the-money", false);
+    let appended = store.append_all([keyed]).await.unwrap()[0];
+    assert_eq!((appended.version, appended.repeated), (6, true));
+    assert!(proxy.all_lost());
     let events = direct.read_stream_all("account-ann", 0).await.unwrap();
-    assert_eq!(events.len(), 5);
+    assert_eq!(events.len(), 6);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,6 +73,42 @@ async fn a_save_whose_answer_was_lost_keeps_its_events_and_cannot_be_written_twi
         })
         .await;
     assert_eq!(done.unwrap().version, 3);
+}
+
+/// Nobody can know whether they were written, so nobody sends them again by himself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appends_that_travelled_together_and_got_no_answer_are_not_sent_again() {
+    let (store, direct, proxy, _database) = set_up().await;
+    let mut most = 0;
+    for round in 0..8 {
+        proxy.lose(1, "the-money", false);
+        let appends = (0..24).map(|n| {
+            // The first few keep the flushers busy, and the others gather meanwhile.
+            let owner = if n < 4 { "nobody" } else { "the-money" }.to_owned();
+            let event = [Event::new(crate::common::AccountEvent::Opened { owner })];
+            let (store, stream) = (store.clone(), format!("account-{round}x{n}"));
+            async move {
+                let any = ExpectedVersion::Any;
+                store.append(&stream, "account", any, &event).await
+            }
+        });
+        let answers = futures_util::future::join_all(appends).await;
+        assert!(proxy.all_lost());
+        let failed = answers.iter().filter(|answer| answer.is_err()).count();
+        most = most.max(failed);
+        for (n, answer) in answers.into_iter().enumerate() {
+            let stream = format!("account-{round}x{n}");
+            let written = direct.read_stream_all(&stream, 0).await.unwrap().len();
+            match answer {
+                Ok(version) => assert_eq!((version, written), (1, 1), "{stream}"),
+                Err(error) => {
+                    assert!(error.is_retryable(), "{error:?}");
+                    assert!(written <= 1, "{stream} was written {written} times");
+                }
+            }
+        }
+    }
+    assert!(most > 1, "none travelled together");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

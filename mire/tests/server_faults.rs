@@ -14,8 +14,8 @@ use crate::common::projections::{
 use crate::common::proxy;
 use crate::common::{Account, AccountEvent, deposited};
 use mire::{
-    Append, Event, EventStore, ExpectedVersion, FailurePolicy, HandledEvent, Postgres,
-    Subscription, TransactionalEventHandler,
+    AggregateRoot, Append, Event, EventStore, ExpectedVersion, FailurePolicy, HandledEvent,
+    Postgres, Subscription, TransactionalEventHandler,
 };
 use mire_testkit::{ClusterOptions, PrivateCluster, StopMode, TestDatabase};
 use sqlx::{PgConnection, PgPool};
@@ -82,6 +82,69 @@ async fn what_was_told_while_nobody_listened_is_looked_for() {
         .await;
     }
     stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_told_is_told_again() {
+    let (store, database) = set_up().await;
+    let far = EventStore::new(PgPool::connect(database.url()).await.unwrap());
+    // No poll comes to the rescue.
+    let slow_poll = fast(&far, "a").poll_interval(Duration::from_secs(600));
+    let running = start(slow_poll.subscribe_transactional("s", Writer::new()));
+    until("a leads", || async { leader(&store, "s").await.is_some() }).await;
+    append(&store, "account-1", [1]).await;
+    caught_up(&store).await;
+    for n in 2..=5 {
+        until("a notifier", || async {
+            end_connections(store.pool(), "mire notifier").await == 1
+        })
+        .await;
+        append(&store, "account-1", [n]).await;
+        caught_up(&store).await;
+        assert_eq!(seen(&store).await.len() as i64, n);
+    }
+    stop(running).await;
+}
+
+/// Ends every connection to the database but that of `pool`, and waits until they are gone.
+async fn end_all_connections(pool: &PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let others = "FROM pg_stat_activity
+                  WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    loop {
+        let ended = format!("SELECT count(pg_terminate_backend(pid)) {others}");
+        let left: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(ended))
+            .fetch_one(&mut *conn)
+            .await
+            .unwrap();
+        if left == 0 {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_end_between_two_calls_are_no_error_of_the_next() {
+    let (store, database) = set_up().await;
+    let direct = PgPool::connect(database.url()).await.unwrap();
+    let mut root = AggregateRoot::<Account>::new("ann");
+    for n in 1..=10 {
+        // Each leaves a connection behind that has just answered.
+        root.record(deposited(1));
+        store.save(&mut root).await.unwrap();
+        end_all_connections(&direct).await;
+        root.record(deposited(1));
+        store.save(&mut root).await.unwrap();
+        end_all_connections(&direct).await;
+        let loaded = store.load::<Account>("ann").await.unwrap().unwrap();
+        assert_eq!((loaded.version, loaded.state.balance), (2 * n, 2 * n));
+        end_all_connections(&direct).await;
+        let keyed = Append::new("account-keyed", ExpectedVersion::Any).unwrap();
+        let keyed = keyed.idempotency_key(format!("{n}"));
+        let keyed = keyed.event(&Event::new(deposited(1))).unwrap();
+        let appended = store.append_all([keyed]).await.unwrap();
+        assert_eq!((appended[0].version, appended[0].repeated), (n, false));
+    }
 }
 
 /// Ends its own connection at each tenth event, once.

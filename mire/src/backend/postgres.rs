@@ -11,16 +11,36 @@ mod table;
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, PgConnection, Pool, Postgres};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Pool, Postgres};
 
 use super::{
     AppendMode, AppendOutcome, Backend, Db, EventLog, ImportedEvent, LogRead, NewAppend, RawEvent,
-    RawSnapshot, Result, SafeHead, Sink, StoredKey, StreamRead, TailRead, TxLimits, WriteTx,
+    RawSnapshot, Result, SafeHead, Sink, StoredKey, StreamRead, TailRead, TxLimits, WriteTx, shown,
 };
 use crate::error::EventStoreError;
-use crate::stream::StreamName;
+use crate::stream::{ExpectedVersion, StreamName};
 
 impl Backend for Postgres {}
+
+/// Whether this is one append that is written once however often it is sent.
+fn cannot_be_doubled(appends: &[NewAppend]) -> bool {
+    let [append] = appends else {
+        return false;
+    };
+    append.idempotency_key.is_some() || append.expected != ExpectedVersion::Any
+}
+
+/// Why there is no connection. A pool that gave up says only that; one more attempt says more.
+async fn reason(error: sqlx::Error, options: &PgConnectOptions) -> sqlx::Error {
+    if !matches!(error, sqlx::Error::PoolTimedOut) {
+        return error;
+    }
+    match PgConnection::connect_with(options).await {
+        Ok(_) => error,
+        Err(reason) => reason,
+    }
+}
 
 impl EventLog for Postgres {
     const WRITERS: usize = 3;
@@ -32,15 +52,28 @@ impl EventLog for Postgres {
     fn shared(_pool: &Pool<Self>) -> Self::Shared {}
 
     async fn connect(url: &str) -> Result<Db<Self>> {
-        if !(url.starts_with("postgres:") || url.starts_with("postgresql:")) {
+        let options: Option<PgConnectOptions> = url.parse().ok();
+        let ours = url.starts_with("postgres:") || url.starts_with("postgresql:");
+        let Some(options) = options.filter(|_| ours) else {
             return Err(EventStoreError::InvalidArgument {
                 name: "the URL of a PostgreSQL store",
-                value: format!("`{url}`"),
-                mend: "write `postgres://user@host/database`, or open a store of the type that \
-                       the URL is for",
+                value: format!("`{}`", shown(url)),
+                mend: "write `postgres://user@host:5432/database`, or open a store of the type \
+                       that the URL is for",
             });
+        };
+        match Pool::connect_with(options.clone()).await {
+            Ok(pool) => Ok(Db::new(pool)),
+            Err(error) => Err(EventStoreError::Unreachable {
+                server: format!(
+                    "PostgreSQL at `{}:{}`, database `{}`",
+                    options.get_host(),
+                    options.get_port(),
+                    options.get_database().unwrap_or(options.get_username()),
+                ),
+                source: reason(error, &options).await,
+            }),
         }
-        Ok(Db::new(Pool::connect(url).await?))
     }
 
     async fn migrate(db: &Db<Self>, lock_timeout: Duration) -> Result<()> {
@@ -73,7 +106,18 @@ impl EventLog for Postgres {
         appends: &[NewAppend],
         mode: AppendMode,
     ) -> Result<Vec<AppendOutcome>> {
-        append::append_alone(db, appends, mode).await
+        match append::append_alone(db, appends, mode).await {
+            Err(error) if error.connection_broke() && cannot_be_doubled(appends) => {
+                db.forget_kept();
+                let again = append::append_alone(db, appends, mode).await;
+                match again.as_deref() {
+                    Ok([AppendOutcome::Written { .. } | AppendOutcome::Repeated { .. }]) => again,
+                    // Perhaps with itself: whether it was written stays unknown.
+                    _ => Err(error),
+                }
+            }
+            outcomes => outcomes,
+        }
     }
 
     async fn append_in_tx(

@@ -15,8 +15,10 @@
 //! # What happens when a party stops
 //!
 //! - A kept connection breaks: the next statement on it fails as one does whose connection breaks
-//!   under way, so the caller sees an error that says so. That can hit statements which follow
-//!   another one within [`KEEP`]; the pool's test leaves a smaller window, but no less of one.
+//!   under way. What is safe to repeat then gives back all that is [kept](Recent::forget), so that
+//!   the pool tests it, and is sent once more: reads, and an append that can't be written twice. The
+//!   caller of any other append sees an error that says so. (The pool's test leaves a smaller window,
+//!   but no less of one.)
 //! - The sweeper's runtime ends: its place is free, and the next runtime starts another.
 //! - The store is dropped: the connections go back, or, outside of any runtime, are closed.
 
@@ -96,6 +98,12 @@ impl<DB: Database> Recent<DB> {
             drop(state);
             runtime.spawn(sweeper.run());
         }
+    }
+
+    /// Gives back all that is kept: where one connection broke, others may have.
+    pub fn forget(&self) {
+        let kept = std::mem::take(&mut self.state().kept);
+        drop(kept);
     }
 
     fn state(&self) -> MutexGuard<'_, State<DB>> {

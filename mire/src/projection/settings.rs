@@ -120,7 +120,7 @@ pub enum RunnerError {
     /// A handler failed for good, and the policy is [`FailurePolicy::Stop`].
     #[error(
         "subscription `{subscription_id}` stopped before `{event_type}` at position {position} in \
-         stream `{stream_id}`, after {attempts} attempts"
+         stream `{stream_id}` (attempts: {attempts})"
     )]
     Stopped {
         /// The subscription.

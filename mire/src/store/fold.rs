@@ -169,7 +169,15 @@ impl<DB: Backend> EventStore<DB> {
         start: Folded<A>,
     ) -> Result<Option<Folded<A>>, EventStoreError> {
         let mut folded = start;
-        match self.inner.tails.fold(stream_id, &mut folded).await? {
+        let reach = match self.inner.tails.fold(stream_id, &mut folded).await {
+            // The fold is at some version, and goes on from there.
+            Err(error) if error.connection_broke() => {
+                self.inner.db.forget_kept();
+                self.inner.tails.fold(stream_id, &mut folded).await
+            }
+            reach => reach,
+        };
+        match reach? {
             Reach::Head => return Ok(Some(folded)),
             Reach::NoStream => return Ok(None),
             Reach::BeforeStart => self.inner.cache.forget::<A>(stream_id),

@@ -19,7 +19,7 @@ pub(crate) async fn open(url: &str) -> Result<Db<Sqlite>> {
     if !url.starts_with("sqlite:") {
         return Err(EventStoreError::InvalidArgument {
             name: "the URL of an SQLite store",
-            value: format!("`{url}`"),
+            value: format!("`{}`", crate::backend::shown(url)),
             mend: "write `sqlite:bank.db` for a file or `sqlite::memory:`, or open a store of the \
                    type that the URL is for",
         });
