@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::common::projections::{Plain, Running, caught_up, fast, start, stop, until};
 use crate::common::{AccountEvent, Dice, deposited};
 use mire::{Append, Event, EventStore, ExpectedVersion, StoreOptions};
 use sqlx::Row;
@@ -20,6 +21,17 @@ async fn append(store: &EventStore, stream: &str, events: &[Event<AccountEvent>]
         .append(stream, "account", ExpectedVersion::Any, events)
         .await
         .unwrap()
+}
+
+/// How many statements wait for a lock.
+async fn waits_for_locks(store: &EventStore) -> i64 {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    )
+    .fetch_one(store.pool())
+    .await
+    .unwrap()
 }
 
 async fn append_one(store: &EventStore, stream: &str) -> i64 {
@@ -114,14 +126,7 @@ async fn a_full_queue_makes_callers_wait_and_holds_no_more_than_its_bytes() {
     }
     tokio::time::sleep(Duration::from_millis(50)).await;
     // What got into a statement at all is bounded by the room.
-    let sent: i64 = sqlx::query(
-        "SELECT count(*) FROM pg_stat_activity
-          WHERE datname = current_database() AND wait_event_type = 'Lock'",
-    )
-    .fetch_one(&mut *lock)
-    .await
-    .unwrap()
-    .get(0);
+    let sent = waits_for_locks(&store).await;
     assert!((1..=2).contains(&sent), "{sent} statements are under way");
     assert_eq!(saves.try_join_next().map(|_| ()), None, "nobody is done");
 
@@ -331,6 +336,118 @@ async fn keys_are_kept_among_appends_that_travel_together() {
         let all = all.join_all().await;
         assert!(all.iter().all(|done| done.version == 1), "{all:?}");
         assert_eq!(all.iter().filter(|done| !done.repeated).count(), 1);
+    }
+}
+
+/// A runner that only a wake-up makes look at the log.
+async fn sleeper(store: &EventStore) -> (Plain, Running) {
+    let plain = Plain::new();
+    let patient = fast(store, "a").poll_interval(Duration::from_secs(600));
+    let running = start(patient.subscribe("s", plain.clone()));
+    append_one(store, "account-first").await;
+    caught_up(store).await;
+    (plain, running)
+}
+
+/// The server refuses a batch for one of its events: the others are written, whoever reads hears of
+/// them, and the one at fault gets the error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_batch_that_is_refused_only_the_one_at_fault_fails() {
+    let (store, _database) = crate::common::store().await;
+    sqlx::raw_sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE 'no'; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON mire_events
+             FOR EACH ROW WHEN (NEW.event_type = 'account.withdrawn') EXECUTE FUNCTION refuse()",
+    )
+    .execute(store.pool())
+    .await
+    .unwrap();
+    let (plain, running) = sleeper(&store).await;
+    for round in 0..5 {
+        let appends = (0..20).map(|n| {
+            let (store, stream) = (store.clone(), format!("account-{round}x{n}"));
+            let event = match n {
+                19 => AccountEvent::Withdrawn { amount: 1 },
+                _ => deposited(1),
+            };
+            async move {
+                let any = ExpectedVersion::Any;
+                store
+                    .append(&stream, "account", any, &[Event::new(event)])
+                    .await
+            }
+        });
+        let mut answers = futures_util::future::join_all(appends).await;
+        let error = answers.pop().unwrap().unwrap_err();
+        assert!(format!("{error:?}").contains("no"), "{error:?}");
+        for answer in answers {
+            assert_eq!(answer.unwrap(), 1);
+        }
+        until("the others", || async {
+            plain.got().len() == 1 + (round + 1) * 19
+        })
+        .await;
+    }
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_save_that_had_to_wait_for_its_stream_wakes_readers_too() {
+    let (store, _database) = crate::common::store().await;
+    let (plain, running) = sleeper(&store).await;
+    for n in 0..3 {
+        let mut lock = store.pool().begin().await.unwrap();
+        sqlx::raw_sql("SELECT * FROM mire_streams FOR UPDATE")
+            .execute(&mut *lock)
+            .await
+            .unwrap();
+        let waiting = tokio::spawn({
+            let store = store.clone();
+            async move { append_one(&store, "account-first").await }
+        });
+        until("a save that waits", || async {
+            waits_for_locks(&store).await == 1
+        })
+        .await;
+        lock.rollback().await.unwrap();
+        assert_eq!(waiting.await.unwrap(), n + 2);
+        caught_up(&store).await;
+        assert_eq!(plain.got().len() as i64, n + 2);
+    }
+    stop(running).await;
+}
+
+/// A runtime that ends under the flushers takes their work along, and not their places.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runtime_that_shuts_down_leaves_the_store_to_others() {
+    let (store, _database) = crate::common::store().await;
+    append_one(&store, "account-1").await;
+    let mut lock = store.pool().begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE mire_streams IN SHARE ROW EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let other = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    for n in 0..5 {
+        let store = store.clone();
+        other.spawn(async move { append_one(&store, &format!("account-other{n}")).await });
+    }
+    // As many as there are flushers.
+    until("their statements", || async {
+        waits_for_locks(&store).await == 2
+    })
+    .await;
+    other.shutdown_background();
+    lock.rollback().await.unwrap();
+    for n in 0..5 {
+        let stream = format!("account-own{n}");
+        let append = append_one(&store, &stream);
+        timeout(PATIENCE, append).await.expect("a place to write");
     }
 }
 
