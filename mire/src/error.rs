@@ -119,6 +119,10 @@ pub enum EventStoreError {
 
     /// A stream's versions are not 1, 2, 3 … up to the recorded one. Restore the log from a backup:
     /// folding on would give a wrong state.
+    ///
+    /// The row in `mire_streams` is the record of which streams there are: one whose row was deleted
+    /// by hand loads as if it had never been, and appends to it fail with
+    /// [`DbErrorKind::UniqueViolation`], since its versions are taken.
     #[error(
         "stream `{stream_id}` is corrupt: after version {after} came {found}, and the stream's \
          recorded version is {recorded}"

@@ -4,10 +4,14 @@
 use crate::common::backends::TestBackend;
 use crate::common::projections::append;
 use crate::common::{Account, AccountEvent, deposited};
-use mire::{CommandError, EventStore, EventStoreError, ReadDirection, StoreOptions, StreamQuery};
+use mire::{
+    AggregateRoot, CommandError, DbErrorKind, EventStore, EventStoreError, ReadDirection,
+    StoreOptions, StreamQuery,
+};
 
 conformance!(
     a_hole_is_seen_by_whoever_reads_over_it,
+    a_stream_whose_row_is_gone_takes_no_append,
     a_stream_that_was_cut_off_is_seen_also_from_the_cache_and_a_snapshot,
     what_lies_before_a_page_is_not_its_business,
     a_hole_is_seen_beyond_the_first_page,
@@ -102,6 +106,29 @@ async fn a_hole_is_seen_by_whoever_reads_over_it<DB: TestBackend>() {
             1
         );
     }
+}
+
+/// Nobody can tell it from a stream that never was, without a second look at each load of a new one.
+/// But its versions are taken.
+async fn a_stream_whose_row_is_gone_takes_no_append<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-ann", 1..=3).await;
+    change(&store, "DELETE FROM mire_streams").await;
+    assert!(cold(&store).load::<Account>("ann").await.unwrap().is_none());
+    let mut root = AggregateRoot::<Account>::new("ann");
+    root.record(deposited(1));
+    let error = store.save(&mut root).await.unwrap_err();
+    assert_eq!(
+        error.db_kind(),
+        Some(DbErrorKind::UniqueViolation),
+        "{error:?}"
+    );
+    assert!(!error.is_retryable());
+    assert_eq!(root.pending_count(), 1);
+    assert_eq!(
+        DB::number(&store, "SELECT count(*) FROM mire_events").await,
+        3
+    );
 }
 
 async fn a_stream_that_was_cut_off_is_seen_also_from_the_cache_and_a_snapshot<DB: TestBackend>() {
