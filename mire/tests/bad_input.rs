@@ -7,7 +7,7 @@ use crate::common::projections::{Plain, append, fast};
 use crate::common::{Account, AccountEvent, deposited};
 use mire::{
     Aggregate, AggregateRoot, Append, Event, EventData, EventMetadata, EventStore, EventStoreError,
-    ExpectedVersion, ProjectionRunnerBuilder, ReadDirection, RunnerError, StoreOptions,
+    ExpectedVersion, ProjectionRunnerBuilder, ReadDirection, RunnerError, Snapshot, StoreOptions,
     StreamQuery, Subscription, TransactionScope,
 };
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 conformance!(
     names_that_can_name_no_stream_are_refused_on_every_way_in,
+    an_aggregate_without_a_usable_category_is_refused,
     events_that_cannot_be_stored_are_refused_on_every_way_in,
     arguments_that_no_call_can_take_are_refused,
     settings_of_a_runner_that_cannot_work_are_refused_by_run,
@@ -138,6 +139,83 @@ async fn names_that_can_name_no_stream_are_refused_on_every_way_in<DB: TestBacke
     root.record(deposited(1));
     let error = store.save(&mut root).await.unwrap_err();
     assert_says(&error, "CategoryMismatch", &["`order-1`", "`account`"]);
+    assert_untouched(&store).await;
+}
+
+/// An aggregate whose category is not one.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Misnamed<const N: usize>;
+
+const NO_CATEGORIES: [(&str, &str); 4] = [
+    ("", "name the kind of aggregate"),
+    ("acc-ount", "use `_`"),
+    ("9", "a letter, then"),
+    ("mire_x", "reserved"),
+];
+
+impl<const N: usize> Aggregate for Misnamed<N> {
+    type Event = AccountEvent;
+
+    fn stream_category() -> &'static str {
+        NO_CATEGORIES[N].0
+    }
+
+    fn apply(&mut self, _: &AccountEvent) {}
+}
+
+impl<const N: usize> Snapshot for Misnamed<N> {}
+
+async fn refuses_category<DB: TestBackend, const N: usize>(store: &EventStore<DB>) {
+    let mut root = AggregateRoot::<Misnamed<N>>::new("1");
+    root.record(deposited(1));
+    let mut errors = vec![
+        store.load::<Misnamed<N>>("1").await.map(drop).unwrap_err(),
+        store
+            .load_or_default::<Misnamed<N>>("1")
+            .await
+            .map(drop)
+            .unwrap_err(),
+        store
+            .load_snapshotted::<Misnamed<N>>("1")
+            .await
+            .map(drop)
+            .unwrap_err(),
+        store
+            .stream_exists::<Misnamed<N>>("1")
+            .await
+            .map(drop)
+            .unwrap_err(),
+        store.save(&mut root).await.unwrap_err(),
+        store.save_snapshotting(&mut root).await.unwrap_err(),
+    ];
+    let mut scope = store.begin_transaction().await.unwrap();
+    errors.push(scope.load::<Misnamed<N>>("1").await.map(drop).unwrap_err());
+    errors.push(
+        scope
+            .load_for_update::<Misnamed<N>>("1")
+            .await
+            .map(drop)
+            .unwrap_err(),
+    );
+    errors.push(scope.save(&mut root).await.unwrap_err());
+    scope.rollback().await.unwrap();
+    let executed = store.execute("1", |_: &Misnamed<N>| Ok::<_, String>(deposited(1)));
+    match executed.await {
+        Err(mire::CommandError::Store(error)) => errors.push(error),
+        other => panic!("{other:?}"),
+    }
+    for error in errors {
+        assert_says(&error, "InvalidStreamName", &[NO_CATEGORIES[N].1]);
+    }
+    assert_eq!(root.pending_count(), 1);
+}
+
+async fn an_aggregate_without_a_usable_category_is_refused<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    refuses_category::<DB, 0>(&store).await;
+    refuses_category::<DB, 1>(&store).await;
+    refuses_category::<DB, 2>(&store).await;
+    refuses_category::<DB, 3>(&store).await;
     assert_untouched(&store).await;
 }
 

@@ -360,6 +360,8 @@ impl<DB: Backend> EventStore<DB> {
     ) -> Result<NewAppend, EventStoreError> {
         let stream = StreamName::parse(&root.stream_id)?;
         if stream.category() != A::stream_category() {
+            // One that can't be a category matches no stream.
+            crate::stream::check_category(A::stream_category())?;
             return Err(EventStoreError::CategoryMismatch {
                 stream_id: root.stream_id.clone(),
                 category: A::stream_category().to_owned(),
