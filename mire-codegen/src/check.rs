@@ -12,7 +12,9 @@ use crate::errors::Errors;
 
 /// Refuses the name of a function that the macro generates beside it; answers whether it is free.
 fn generated_twin(ident: &Ident, generated: &[impl AsRef<str>], errors: &mut Errors) -> bool {
-    let taken = generated.iter().any(|name| ident == name.as_ref());
+    // A name is text only after it was asked for, which costs more than to compare it.
+    let text = ident.to_string();
+    let taken = generated.iter().any(|name| text == name.as_ref());
     if taken {
         errors.at(
             ident.span(),

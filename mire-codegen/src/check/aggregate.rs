@@ -1,5 +1,7 @@
 //! Mistakes across the items of an aggregate.
 
+use std::collections::HashSet;
+
 use super::generated_twin;
 use crate::errors::Errors;
 use crate::model::{Aggregate, Command, Event};
@@ -10,9 +12,10 @@ const GENERATED: [&str; 2] = ["given", "stream"];
 /// Checks an aggregate, and takes out what would only make rustc repeat a mistake.
 pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
     let mut events: Vec<Event> = Vec::new();
+    let (mut variants, mut functions) = (HashSet::new(), HashSet::new());
     for event in std::mem::take(&mut aggregate.events) {
-        let twin = events.iter().find(|twin| twin.variant == event.variant);
-        if twin.is_some() {
+        functions.insert(event.ident.to_string());
+        if !variants.insert(event.variant.to_string()) {
             errors.at(
                 event.ident.span(),
                 format_args!(
@@ -44,10 +47,7 @@ pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
 
     let mut commands: Vec<Command> = Vec::new();
     for command in std::mem::take(&mut aggregate.commands) {
-        let is_event = aggregate
-            .events
-            .iter()
-            .any(|event| event.ident == command.ident);
+        let is_event = functions.contains(&command.ident.to_string());
         if is_event || commands.iter().any(|twin| twin.ident == command.ident) {
             let other = if is_event { "an event" } else { "a command" };
             errors.at(

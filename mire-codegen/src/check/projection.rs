@@ -1,5 +1,8 @@
 //! Mistakes across the items of a projection.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use super::generated_twin;
 use crate::errors::Errors;
 use crate::model::{Call, Effect, Form, Handler, Projection, Table};
@@ -11,14 +14,16 @@ const ON_TABLES: [&str; 6] = ["get", "get_many", "list", "runner", "status", "wa
 /// Checks a projection, and takes out what would only make rustc repeat a mistake.
 pub(crate) fn projection(projection: &mut Projection, errors: &mut Errors) {
     let mut handlers: Vec<Handler> = Vec::new();
+    let mut known: HashMap<(usize, String), usize> = HashMap::new();
     for handler in std::mem::take(&mut projection.handlers) {
         let event = &handler.event;
-        let twin = handlers
-            .iter()
-            .find(|twin| twin.event.set == event.set && twin.event.variant == event.variant);
-        let Some(twin) = twin else {
-            handlers.push(handler);
-            continue;
+        let twin = match known.entry((event.set, event.variant.to_string())) {
+            Entry::Occupied(twin) => &handlers[*twin.get()],
+            Entry::Vacant(free) => {
+                free.insert(handlers.len());
+                handlers.push(handler);
+                continue;
+            }
         };
         let path = names::path_text(&event.path);
         let ignored = |handler: &Handler| matches!(handler.effect, Effect::Ignore);

@@ -31,10 +31,11 @@ pub(crate) fn event_data(
     category: &str,
     variants: &[StoredVariant],
 ) -> TokenStream {
-    let names: Vec<String> = variants
+    let mut names: Vec<String> = variants
         .iter()
         .map(|variant| names::text(&variant.ident))
         .collect();
+    names.sort();
     let stored = variants.iter().map(|variant| &variant.stored);
     let mut sorted: Vec<(u32, &StoredVariant)> = (0..).zip(variants).collect();
     sorted.sort_by(|(_, a), (_, b)| a.stored.cmp(&b.stored));
@@ -115,7 +116,7 @@ fn by_variant(
 
 fn event_def(krate: &TokenStream, index: u32, variant: &StoredVariant) -> TokenStream {
     let StoredVariant {
-        ident: _,
+        ident,
         shape: _,
         stored,
         version,
@@ -134,11 +135,13 @@ fn event_def(krate: &TokenStream, index: u32, variant: &StoredVariant) -> TokenS
             }
         }
     });
+    let variant = names::text(ident);
     quote! {
         #krate::__private::EventDef {
             name: #stored,
             version: #version,
-            variant: #index,
+            variant: #variant,
+            index: #index,
             upcasts: &[#(#steps),*],
         }
     }

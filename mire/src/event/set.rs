@@ -11,8 +11,10 @@ pub struct EventDef {
     pub name: &'static str,
     /// The version of its payload that this code writes.
     pub version: u32,
+    /// The name of its variant.
+    pub variant: &'static str,
     /// Which variant it is, counted as serde counts.
-    pub variant: u32,
+    pub index: u32,
     /// How to read the payloads of older versions.
     pub upcasts: &'static [Upcast],
 }
@@ -26,7 +28,7 @@ pub struct EventDef {
 pub trait EventSet: EventData {
     /// All its events, in order of their stored names.
     const EVENTS: &'static [EventDef];
-    /// The names of its variants, in order of declaration.
+    /// The names of its variants, sorted.
     const VARIANTS: &'static [&'static str];
     /// The category of the streams that hold them: the first half of their stored names.
     const CATEGORY: &'static str;
@@ -61,7 +63,7 @@ pub(crate) fn decode_known<E: EventSet>(
     if stored.schema_version == event.version {
         let mut json = serde_json::Deserializer::from_slice(stored.data);
         let value = E::deserialize(VariantDeserializer {
-            variant: event.variant,
+            variant: event.index,
             payload: &mut json,
         })?;
         json.end()?;
@@ -75,7 +77,7 @@ pub(crate) fn decode_known<E: EventSet>(
         event.upcasts,
     )?;
     Ok(E::deserialize(VariantDeserializer {
-        variant: event.variant,
+        variant: event.index,
         payload,
     })?)
 }

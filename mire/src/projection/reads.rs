@@ -33,39 +33,47 @@ impl<R> Set<R> {
     }
 
     /// Stops the compiler when a variant is neither handled nor ignored. `path` is the enum as the
-    /// projection names it.
+    /// projection names it, and `named` has the names of its variants that the projection handles or
+    /// ignores, sorted: both lists are walked once, since the compiler runs this for every projection.
     ///
     /// A name that is no variant's is left to rustc, which suggests a near one where it stands; what
     /// is missing is not told then, since it is probably the one that was meant.
     #[track_caller]
-    pub const fn all_handled(
-        &self,
-        projection: &str,
-        path: &str,
-        handled: &[&str],
-        ignored: &[&str],
-    ) {
-        if !all_in(handled, self.variants) || !all_in(ignored, self.variants) {
-            return;
+    pub const fn all_handled(&self, projection: &str, path: &str, named: &[&str]) {
+        let mut missing = None;
+        let (mut at, mut seen) = (0, 0);
+        while at < self.variants.len() {
+            if seen < named.len() && is_same(self.variants[at], named[seen]) {
+                seen += 1;
+            } else if missing.is_none() {
+                missing = Some(at);
+            }
+            at += 1;
         }
+        if let Some(first) = missing
+            && seen == named.len()
+        {
+            self.tell_missing(projection, path, named, first);
+        }
+    }
+
+    #[track_caller]
+    const fn tell_missing(&self, projection: &str, path: &str, named: &[&str], first: usize) {
         let mut missing = Text::new();
-        let mut first = None;
-        let mut at = 0;
+        let mut at = first;
         while at < self.variants.len() {
             let variant = self.variants[at];
+            if !is_in(variant, named) {
+                if at > first {
+                    missing.push(", ");
+                }
+                missing.push(path);
+                missing.push("::");
+                missing.push(variant);
+            }
             at += 1;
-            if is_in(variant, handled) || is_in(variant, ignored) {
-                continue;
-            }
-            match first {
-                None => first = Some(variant),
-                Some(_) => missing.push(", "),
-            }
-            missing.push(path);
-            missing.push("::");
-            missing.push(variant);
         }
-        let Some(first) = first else { return };
+        let first = self.variants[first];
         let mut text = Text::new();
         text.push("the projection `");
         text.push(projection);
@@ -96,8 +104,7 @@ pub fn read<E: EventSet, R>(
         .binary_search_by(|known| known.name.cmp(stored.event_type))
         .ok()?;
     let known = &E::EVENTS[at];
-    let variant = E::VARIANTS[known.variant as usize];
-    if ignored.binary_search(&variant).is_ok() {
+    if ignored.binary_search(&known.variant).is_ok() {
         return Some(Ok(None));
     }
     Some(decode_known(known, &stored).map(|event| Some(wrap(event))))
@@ -166,17 +173,6 @@ pub const fn distinct_subscriptions(names: &[&str]) {
         }
         at += 1;
     }
-}
-
-const fn all_in(names: &[&str], known: &[&str]) -> bool {
-    let mut at = 0;
-    while at < names.len() {
-        if !is_in(names[at], known) {
-            return false;
-        }
-        at += 1;
-    }
-    true
 }
 
 const fn is_in(name: &str, names: &[&str]) -> bool {

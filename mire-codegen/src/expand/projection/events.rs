@@ -39,8 +39,7 @@ pub(super) fn sets(projection: &Projection) -> TokenStream {
     let read = read();
     let rows = projection.reads.iter().enumerate().map(|(at, set)| {
         let (variant, path) = (set_variant(at), &set.path);
-        let mut ignored = names_of(projection, at, true);
-        ignored.sort();
+        let ignored = names_of(projection, at, |it| matches!(it, Effect::Ignore));
         let read = located(
             quote!(|event| #krate::__private::read::<#path, _>(event, &[#(#ignored),*], #read::#variant)),
             start(path),
@@ -56,13 +55,18 @@ pub(super) fn sets_const() -> Ident {
     names::local("SETS")
 }
 
-fn names_of(projection: &Projection, set: usize, ignored: bool) -> Vec<String> {
-    projection
+/// The names of the events of a set that something of this kind is done for, sorted.
+fn names_of(projection: &Projection, set: usize, wanted: impl Fn(&Effect) -> bool) -> Vec<String> {
+    let mut names: Vec<String> = projection
         .handlers
         .iter()
-        .filter(|it| it.event.set == set && matches!(it.effect, Effect::Ignore) == ignored)
+        .filter(|it| it.event.set == set && wanted(&it.effect))
         .map(|it| names::text(&it.event.variant))
-        .collect()
+        .collect();
+    names.sort();
+    // A name that is given twice was reported.
+    names.dedup();
+    names
 }
 
 /// Stops the compiler when an event is neither handled nor ignored.
@@ -72,13 +76,12 @@ pub(super) fn all_handled(projection: &Projection) -> TokenStream {
     }
     let name = names::text(&projection.ident);
     let checks = projection.reads.iter().enumerate().map(|(at, set)| {
-        let handled = names_of(projection, at, false);
-        let ignored = names_of(projection, at, true);
+        let named = names_of(projection, at, |_| true);
         let text = &set.text;
         let sets = sets_const();
         let call = located::call(
             quote!(#sets[#at].all_handled),
-            quote!(#name, #text, &[#(#handled),*], &[#(#ignored),*]),
+            quote!(#name, #text, &[#(#named),*]),
             &set.path,
         );
         quote!(const _: () = #call;)
@@ -93,11 +96,15 @@ pub(super) fn by_event(
     answer: impl Fn(&Handler) -> Option<Arm>,
     rest: &TokenStream,
 ) -> TokenStream {
-    let arms = projection.handlers.iter().filter_map(|handler| {
-        let Arm { fields, answer } = answer(handler)?;
-        let pattern = pattern(&handler.event, &fields);
-        Some(quote!(#pattern => #answer))
-    });
+    let arms: Vec<TokenStream> = projection
+        .handlers
+        .iter()
+        .filter_map(|handler| {
+            let Arm { fields, answer } = answer(handler)?;
+            let pattern = pattern(&handler.event, &fields);
+            Some(quote!(#pattern => #answer))
+        })
+        .collect();
     quote! {
         #[allow(unreachable_patterns, clippy::match_same_arms, clippy::match_wildcard_for_single_variants)]
         match event {
