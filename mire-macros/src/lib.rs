@@ -159,13 +159,16 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `SUBSCRIPTION` | the subscription's name |
 /// | `get(&store, &key)`, `get_many(&store, &[key])` | rows by key |
-/// | `list(&store, after, limit)` | rows in the order of their keys |
-/// | `by_balance(&store, &value, limit)`, `by_balance_range(&store, range, limit)` | rows by a column with `#[index]` |
+/// | `list(&store, page)` | rows in the order of their keys |
+/// | `by_balance(&store, &value, page)`, `by_balance_range(&store, range, page)` | rows by a column with `#[index]` |
 /// | `wait_for(&store, position, timeout)` | waits until the rows show what is in the log up to there |
 /// | `status(&store)` | the versions of the table: which serves, how far each is, how long it will take |
 /// | `runner(&store)` | a builder of a runner; `subscribe_table::<Balance>()` adds it to any other |
 ///
-/// and `TableProjection` and `sqlx::FromRow`, for queries of your own over the table's name.
+/// A page is a number of rows from the start, or a `mire::table::Page`:
+/// `Page::of(50).descending().after((&last.balance, &last.account))`.
+///
+/// Beside them stand `TableProjection` and `sqlx::FromRow`, for queries of your own over the table's name.
 ///
 /// ## Columns
 ///

@@ -83,6 +83,7 @@
 
 mod fold;
 mod lookup;
+mod page;
 mod prepare;
 mod projection;
 mod rebuild;
@@ -96,6 +97,7 @@ pub use crate::column::{
     StoredColumn,
 };
 pub use lookup::{by_index, by_index_range, get, get_many, list};
+pub use page::Page;
 pub use projection::{Delivery, TableDef, TableProjection, from_row};
 pub use runner::runner;
 pub use status::{TableStatus, TableVersion, status, wait_for};

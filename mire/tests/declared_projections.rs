@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::common::backends::TestBackend;
 use crate::common::projections::{PATIENCE, fast, head, start, stop, until};
 use chrono::{DateTime, Utc};
+use mire::table::Page;
 use mire::{
     AggregateRoot, Backend, Event, EventInfo, EventStore, ExpectedVersion, RunnerError,
     StreamQuery, TableProjection,
@@ -258,11 +259,13 @@ async fn events_become_rows_of_a_declared_table<DB: TestBackend>() {
     assert_eq!(row.opened_at, Some(first[0].created_at));
     assert_eq!(Balance::get(&store, &cat).await.unwrap(), None);
 
-    let all = Balance::list(&store, None, 10).await.unwrap();
+    let all = Balance::list(&store, 10).await.unwrap();
     let mut keys = [ann, bob];
     keys.sort();
     assert_eq!(all.iter().map(|row| row.account).collect::<Vec<_>>(), keys);
-    let behind = Balance::list(&store, Some(&keys[0]), 10).await.unwrap();
+    let behind = Balance::list(&store, Page::of(10).after(&keys[0]))
+        .await
+        .unwrap();
     assert_eq!(behind, all[1..]);
     let some = Balance::get_many(&store, &[bob, cat]).await.unwrap();
     assert_eq!(
@@ -315,7 +318,7 @@ async fn rows_are_keyed_by_fields_and_fed_by_several_aggregates<DB: TestBackend>
             .unwrap();
     };
     until("the table is there", || async {
-        CustomerOrders::list(&store, None, 1).await.is_ok()
+        CustomerOrders::list(&store, 1).await.is_ok()
     })
     .await;
     caught_up().await;
@@ -335,7 +338,7 @@ async fn rows_are_keyed_by_fields_and_fed_by_several_aggregates<DB: TestBackend>
     store.save(&mut order).await.unwrap();
     save(&store, ann, vec![AccountEvent::Closed]).await;
     caught_up().await;
-    assert_eq!(CustomerOrders::list(&store, None, 10).await.unwrap(), []);
+    assert_eq!(CustomerOrders::list(&store, 10).await.unwrap(), []);
     stop(running).await;
 }
 

@@ -143,8 +143,8 @@ async fn a_rebuild_under_load_shows_readers_no_gap_and_nothing_half_built<DB: Te
     store.wait_for(&old_id, end, PATIENCE).await.unwrap();
     assert_eq!(events_shown(&store).await, end);
     let (ones, twos): (Vec<One>, Vec<Two>) = (
-        table::list(&store, None, 100).await.unwrap(),
-        table::list(&store, None, 100).await.unwrap(),
+        table::list(&store, 100).await.unwrap(),
+        table::list(&store, 100).await.unwrap(),
     );
     assert_eq!(ones.len(), twos.len());
     for (one, two) in ones.iter().zip(&twos) {
@@ -187,7 +187,7 @@ async fn a_rebuild_that_is_killed_goes_on_where_it_was_and_says_how_far_it_is<DB
         before = half.position;
     }
     follow::<Two, DB>(&store).await;
-    let rows: Vec<Two> = table::list(&store, None, 100).await.unwrap();
+    let rows: Vec<Two> = table::list(&store, 100).await.unwrap();
     assert_eq!(rows.len(), 30);
     assert!(rows.iter().all(|row| row.events == 50), "{rows:?}");
     let done = version::<Two, DB>(&store).await.unwrap();

@@ -9,7 +9,7 @@ use crate::common::projections::{PATIENCE, append, fast, head, leader, start, st
 use crate::common::tables::{Balance, UNLUCKY, Written};
 use crate::common::{AccountEvent, Dice, deposited};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
-use mire::table::{self, Json, TableProjection};
+use mire::table::{self, Json, Page, TableProjection};
 use mire::{
     Backend, ColumnDef, ColumnError, ColumnType, DecodeError, Delivery, Event, EventStore,
     EventStoreError, ExpectedVersion, FailurePolicy, PageEvent, RowReader, RowWriter, RunnerError,
@@ -116,13 +116,13 @@ async fn the_table_is_the_fold_of_the_log_wherever_pages_end<DB: TestBackend>() 
     assert!(expected.len() > 3, "the dice should leave some accounts");
 
     follow::<One, DB>(&store, 1000).await;
-    let rows: Vec<One> = table::list(&store, None, 100).await.unwrap();
+    let rows: Vec<One> = table::list(&store, 100).await.unwrap();
     assert_eq!(rows, expected);
 
     for batch_size in [1, 2, 7] {
         store.reset_checkpoint("balances", 0).await.unwrap();
         follow::<One, DB>(&store, batch_size).await;
-        let rows: Vec<One> = table::list(&store, None, 100).await.unwrap();
+        let rows: Vec<One> = table::list(&store, 100).await.unwrap();
         assert_eq!(rows, expected, "in pages of {batch_size}");
     }
     // The view of the declared name shows the same, to SQL of the user's own.
@@ -159,9 +159,11 @@ async fn rows_are_looked_up_by_key_and_by_index<DB: TestBackend>() {
     assert_eq!(nothing, []);
 
     // In the order of bytes on either backend, capitals first.
-    let first = table::list(&store, None, 3).await.unwrap();
+    let first = table::list(&store, 3).await.unwrap();
     assert_eq!(accounts(first), "Eab");
-    let rest = table::list(&store, Some(&"b".to_owned()), 9).await.unwrap();
+    let rest = table::list(&store, Page::of(9).after(&"b".to_owned()))
+        .await
+        .unwrap();
     assert_eq!(accounts(rest), "cd");
 
     let ann = Some("ann".to_owned());
@@ -176,6 +178,26 @@ async fn rows_are_looked_up_by_key_and_by_index<DB: TestBackend>() {
     let range = table::by_index_range(&store, "owner", ..=Some("bob".to_owned()), 9).await;
     assert_eq!(accounts(range.unwrap()), "adb");
 
+    // From the end, and the rest of a page of two; the row that it goes on behind may be gone.
+    let down = Page::of(2).descending();
+    let top = table::list(&store, down).await.unwrap();
+    assert_eq!(accounts(top), "dc");
+    let rest = table::list(&store, down.after(&"bb".to_owned())).await;
+    assert_eq!(accounts(rest.unwrap()), "ba");
+    let last = table::by_index(&store, "owner", &ann, down).await.unwrap();
+    assert_eq!(accounts(last), "da");
+    let [a, c] = ["a", "c"].map(str::to_owned);
+    let rest = Page::of(9).after(&a);
+    let rest = table::by_index(&store, "owner", &ann, rest).await.unwrap();
+    assert_eq!(accounts(rest), "d");
+    let none = Page::of(9).after(&c);
+    let none = table::by_index(&store, "owner", &None::<String>, none).await;
+    assert_eq!(accounts(none.unwrap()), "");
+    let error = Page::of(9).after((&None, &a));
+    let error = table::by_index_range::<Balance<0>, DB, Option<String>>(&store, "owner", .., error);
+    let error = error.await.unwrap_err().to_string();
+    assert!(error.contains("without a value in `owner`"), "{error}");
+
     let error = table::by_index::<Balance<0>, DB, _>(&store, "events", &1_i64, 1).await;
     assert!(error.unwrap_err().to_string().contains("`events`"));
     let error = table::by_index::<Balance<0>, DB, _>(&store, "balance", &1_i32, 1).await;
@@ -184,8 +206,45 @@ async fn rows_are_looked_up_by_key_and_by_index<DB: TestBackend>() {
         error.contains("column `balance`: it is declared as `i64`"),
         "{error}"
     );
-    let error = table::list::<Balance<0>, DB>(&store, None, -1).await;
+    let error = table::list::<Balance<0>, DB>(&store, -1).await;
     assert!(error.unwrap_err().to_string().contains("can't be -1"));
+}
+
+/// Whatever the length of the pages, and in either direction: each row once, in order, though many
+/// have the same value.
+async fn pages_of_a_range_give_each_row_once<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    for account in 0..30 {
+        let stream = format!("account-{account:02}");
+        record(&store, &stream, vec![deposited(account % 4)]).await;
+    }
+    follow::<Balance<0>, DB>(&store, 1000).await;
+    for (limit, descending) in [(1, false), (4, true), (7, false), (7, true), (30, true)] {
+        let mut expected: Vec<(i64, String)> = (0..30)
+            .map(|account| (account % 4, format!("{account:02}")))
+            .filter(|(balance, _)| (1..=3).contains(balance))
+            .collect();
+        expected.sort();
+        let mut page = Page::of(limit);
+        if descending {
+            expected.reverse();
+            page = page.descending();
+        }
+        let mut found: Vec<(i64, String)> = Vec::new();
+        loop {
+            let last = found.last().map(|(balance, account)| (balance, account));
+            let page = last.map_or(page, |last| page.after(last));
+            let rows = table::by_index_range(&store, "balance", 1_i64..=3, page).await;
+            let rows: Vec<Balance<0>> = rows.unwrap();
+            assert!(rows.len() <= usize::try_from(limit).unwrap());
+            if rows.is_empty() {
+                break;
+            }
+            found.extend(rows.into_iter().map(|row| (row.balance, row.account)));
+            assert!(found.len() <= 30, "it doesn't end");
+        }
+        assert_eq!(found, expected, "{limit} {descending}");
+    }
 }
 
 /// A type of the user's own.
@@ -534,7 +593,7 @@ async fn an_event_whose_fold_panics_is_parked_and_all_others_take_effect<DB: Tes
     let error = parked[0].error.as_deref().unwrap();
     assert!(error.contains("thirteen"), "{error}");
 
-    let rows: Vec<Balance<13>> = table::list(&store, None, 10).await.unwrap();
+    let rows: Vec<Balance<13>> = table::list(&store, 10).await.unwrap();
     let events: Vec<_> = rows
         .iter()
         .map(|row| (&*row.account, row.events, row.balance - 13_000_000))
@@ -644,7 +703,7 @@ async fn a_table_that_was_dropped_is_built_anew_from_the_start<DB: TestBackend>(
     let (store, _database) = DB::fresh().await;
     append(&store, "account-1", 1..=5).await;
     follow::<One, DB>(&store, 10).await;
-    let before: Vec<One> = table::list(&store, None, 10).await.unwrap();
+    let before: Vec<One> = table::list(&store, 10).await.unwrap();
     {
         let mut conn = store.pool().acquire().await.unwrap();
         DB::run(
@@ -654,7 +713,7 @@ async fn a_table_that_was_dropped_is_built_anew_from_the_start<DB: TestBackend>(
         .await;
     }
     follow::<One, DB>(&store, 10).await;
-    let after: Vec<One> = table::list(&store, None, 10).await.unwrap();
+    let after: Vec<One> = table::list(&store, 10).await.unwrap();
     assert_eq!(after, before);
     assert_eq!(after[0].events, 5);
     assert_eq!(DB::number(&store, "SELECT events FROM balances").await, 5);
@@ -679,7 +738,7 @@ async fn a_table_of_the_users_own_is_left_alone<DB: TestBackend>() {
             0,
             "nothing is left behind"
         );
-        let error = table::list::<One, DB>(&store, None, 1).await.unwrap_err();
+        let error = table::list::<One, DB>(&store, 1).await.unwrap_err();
         assert!(
             matches!(error, EventStoreError::TableNotReady { .. }),
             "{error}"
@@ -758,6 +817,7 @@ async fn a_reset_to_the_start_empties_the_table_and_other_positions_are_refused<
 conformance!(
     the_table_is_the_fold_of_the_log_wherever_pages_end,
     rows_are_looked_up_by_key_and_by_index,
+    pages_of_a_range_give_each_row_once,
     every_type_comes_back_as_it_was_written,
     a_value_that_no_column_holds_stops_at_its_event_and_says_what_to_do,
     the_event_that_made_a_row_bad_is_named_though_later_ones_touched_it,

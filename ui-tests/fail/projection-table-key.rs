@@ -86,7 +86,7 @@ mire::projection!(
 async fn run(store: &mire::EventStore, id: AccountId) -> Result<(), mire::EventStoreError> {
     let row = Keyless::get(store, &id).await?;
     let rows = TwoKeys::by_balance_range(store, 5.., 10).await?;
-    let rest = Tuple::list(store, None::<&AccountId>, 5).await?;
+    let rest = Tuple::list(store, 5).await?;
     Choice::wait_for(store, 5, std::time::Duration::ZERO).await?;
     let runner = mire::ProjectionRunner::builder(store.clone())
         .subscribe_table::<Keyless>()

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use mire::table::Page;
 use mire::{Backend, EventInfo, EventStore, ProjectionRunner};
 
 mire::aggregate!(
@@ -170,13 +171,19 @@ pub async fn look_up<DB: Backend>(
     Balance::wait_for(store, 5, Duration::from_secs(1)).await?;
     let balance: Option<Balance> = Balance::get(store, &id).await?;
     let balances: Vec<Balance> = Balance::get_many(store, &[id]).await?;
-    let more = Balance::list(store, balance.as_ref().map(|row| &row.account), 10).await?;
-    let rich = Balance::by_balance_range(store, 1_000.., 10).await?;
+    let first = Balance::list(store, 10).await?;
+    let more = Balance::list(store, Page::of(10).after(&id)).await?;
+    let richest = Page::of(10).descending();
+    let rich = Balance::by_balance_range(store, 1_000.., richest).await?;
+    let next = richest.after((&rich[9].balance, &rich[9].account));
+    let rich = Balance::by_balance_range(store, 1_000.., next).await?;
     let poor = Balance::by_balance(store, &0, 10).await?;
     let typed = Balance::by_type(store, &None, 10).await?;
     let status = Balance::status(store).await?;
     drop((
+        balance,
         balances,
+        first,
         more,
         rich,
         poor,

@@ -78,16 +78,27 @@ pub fn on_conflict(columns: &[ColumnDef]) -> String {
 }
 
 /// Which rows are looked up, and so in which order they come.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Filter {
     /// The rows with these keys, in no order.
     Keys(ColumnVec),
-    /// The rows behind a key, by key.
-    After(Option<ColumnValue>),
+    /// All rows, by key.
+    All,
     /// The rows with a value in a column, by key.
     Equal(usize, ColumnValue),
     /// The rows with a value in a range, by value and key.
     Range(usize, Bound<ColumnValue>, Bound<ColumnValue>),
+}
+
+/// Which of these rows.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// How many at most.
+    pub limit: i64,
+    /// Those behind these values, of the columns that the order is by; none for the first.
+    pub after: Vec<ColumnValue>,
+    /// Whether from the end.
+    pub descending: bool,
 }
 
 /// A look-up.
@@ -99,35 +110,39 @@ pub struct Find<'a> {
     pub columns: &'static [ColumnDef],
     /// Which rows.
     pub filter: Filter,
-    /// How many at most.
-    pub limit: i64,
+    /// Which of them.
+    pub part: Part,
 }
 
 impl Find<'_> {
     /// The statement, up to the values, which come in the order of their numbers; a list of keys is
     /// left to the backend.
+    ///
+    /// Conditions and order are such that the index of the column, which the key follows, gives the
+    /// rows as they are wanted: they need no sorting, and none before the first is read.
     pub fn sql(self, keys: impl FnOnce(&str) -> String) -> (String, Vec<ColumnValue>) {
-        let key = quoted(self.columns[key_index(self.columns)].name());
+        let name = |column: usize| quoted(self.columns[column].name());
+        let key = name(key_index(self.columns));
         let mut values = Vec::new();
-        let (condition, order) = match self.filter {
-            Filter::Keys(_) => (keys(&key), String::new()),
-            Filter::After(None) => ("true".to_owned(), key),
-            Filter::After(Some(after)) => {
-                values.push(after);
-                (format!("{key} > $1"), key)
+        let mut conditions = Vec::new();
+        let order = match self.filter {
+            Filter::Keys(_) => {
+                conditions.push(keys(&key));
+                Vec::new()
             }
+            Filter::All => vec![key],
             Filter::Equal(column, ColumnValue::Null) => {
-                let column = quoted(self.columns[column].name());
-                (format!("{column} IS NULL"), key)
+                conditions.push(format!("{} IS NULL", name(column)));
+                vec![key]
             }
             Filter::Equal(column, value) => {
-                let column = quoted(self.columns[column].name());
                 values.push(value);
-                (format!("{column} = $1"), key)
+                conditions.push(format!("{} = $1", name(column)));
+                vec![key]
             }
             Filter::Range(column, from, to) => {
-                let column = quoted(self.columns[column].name());
-                let mut conditions = vec![format!("{column} IS NOT NULL")];
+                let column = name(column);
+                conditions.push(format!("{column} IS NOT NULL"));
                 for (bound, including, excluding) in [(from, ">=", ">"), (to, "<=", "<")] {
                     let (comparison, value) = match bound {
                         Bound::Included(value) => (including, value),
@@ -137,18 +152,37 @@ impl Find<'_> {
                     values.push(value);
                     conditions.push(format!("{column} {comparison} ${}", values.len()));
                 }
-                (conditions.join(" AND "), format!("{column}, {key}"))
+                vec![column, key]
             }
         };
+        let Part {
+            limit,
+            after,
+            descending,
+        } = self.part;
+        if !after.is_empty() {
+            let comparison = if descending { "<" } else { ">" };
+            let places: Vec<String> = (values.len() + 1..)
+                .take(after.len())
+                .map(|number| format!("${number}"))
+                .collect();
+            values.extend(after);
+            let (order, places) = (order.join(", "), places.join(", "));
+            conditions.push(format!("({order}) {comparison} ({places})"));
+        }
         let names = listed(self.columns, |_, _, name| name);
-        let relation = quoted(self.relation);
-        let order = if order.is_empty() {
-            order
-        } else {
-            format!(" ORDER BY {order}")
-        };
-        let limit = self.limit;
-        let sql = format!("SELECT {names} FROM {relation} WHERE {condition}{order} LIMIT {limit}");
+        let mut sql = format!("SELECT {names} FROM {}", quoted(self.relation));
+        if !conditions.is_empty() {
+            sql.push_str(" WHERE ");
+            sql.push_str(&conditions.join(" AND "));
+        }
+        if !order.is_empty() {
+            let direction = if descending { " DESC" } else { "" };
+            let order: Vec<String> = order.into_iter().map(|column| column + direction).collect();
+            sql.push_str(" ORDER BY ");
+            sql.push_str(&order.join(", "));
+        }
+        sql.push_str(&format!(" LIMIT {limit}"));
         (sql, values)
     }
 }
@@ -386,4 +420,52 @@ pub trait Tables: Coordination {
 /// The time that a number of seconds stands for; none for a negative one.
 pub fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+/// Look-ups whose plans the backends hold against what [`Find::sql`] promises.
+#[cfg(test)]
+pub(crate) mod plans {
+    use super::{Bound, ColumnDef, ColumnValue, Filter, Find, Part};
+
+    pub(crate) const COLUMNS: &[ColumnDef] = &[
+        ColumnDef::of::<String>("name").key(),
+        ColumnDef::of::<i64>("balance").indexed(),
+    ];
+
+    /// Each way to look rows up, in either direction, from the start and behind a row.
+    pub(crate) fn finds() -> impl Iterator<Item = Find<'static>> {
+        let name = || ColumnValue::Text("n3".to_owned());
+        let balance = ColumnValue::I64;
+        let range = |from, to| Filter::Range(1, from, to);
+        let filters = [
+            (Filter::All, vec![name()]),
+            (Filter::Equal(1, balance(5)), vec![name()]),
+            (
+                range(Bound::Unbounded, Bound::Unbounded),
+                vec![balance(5), name()],
+            ),
+            (
+                range(Bound::Included(balance(2)), Bound::Excluded(balance(8))),
+                vec![balance(5), name()],
+            ),
+        ];
+        filters.into_iter().flat_map(|(filter, behind)| {
+            [(false, false), (false, true), (true, false), (true, true)].map(
+                |(descending, continued)| Find {
+                    relation: "kept",
+                    columns: COLUMNS,
+                    filter: filter.clone(),
+                    part: Part {
+                        limit: 20,
+                        after: if continued {
+                            behind.clone()
+                        } else {
+                            Vec::new()
+                        },
+                        descending,
+                    },
+                },
+            )
+        })
+    }
 }

@@ -2,13 +2,21 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use crate::backend::table::{Filter, Find, RowSink};
+use crate::backend::table::{Filter, Find, Part, RowSink};
 use crate::backend::{Backend, Result};
 use crate::column::{ColumnError, ColumnType, ColumnValue, RowReader, StoredColumn};
 use crate::error::EventStoreError;
 use crate::store::EventStore;
 use crate::table::TableProjection;
 use crate::table::fold::{in_table, keys};
+use crate::table::page::Page;
+
+/// All rows that fit, in whatever order.
+const ALL: Part = Part {
+    limit: i64::MAX,
+    after: Vec::new(),
+    descending: false,
+};
 
 /// The row with a key.
 ///
@@ -47,14 +55,11 @@ pub async fn get_many<P: TableProjection, DB: Backend>(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let stored = || {
-        let keys = self::keys::<P>(keys.iter()).map_err(|(_, error)| in_table::<P>(error))?;
-        Ok(Filter::Keys(keys))
-    };
-    find(store, stored, i64::MAX).await
+    let keys = self::keys::<P>(keys.iter()).map_err(|(_, error)| in_table::<P>(error))?;
+    find(store, Filter::Keys(keys), ALL).await
 }
 
-/// Rows in the order of their keys, from behind `after` (`None` for the start), at most `limit`.
+/// Rows in the order of their keys; a [`Page`] of them, or so many from the start.
 ///
 /// # Errors
 ///
@@ -65,17 +70,14 @@ pub async fn get_many<P: TableProjection, DB: Backend>(
 /// A read; dropping it has no effect.
 pub async fn list<P: TableProjection, DB: Backend>(
     store: &EventStore<DB>,
-    after: Option<&P::Key>,
-    limit: i64,
+    page: impl Into<Page<&P::Key>> + Send,
 ) -> Result<Vec<P>> {
-    let filter = || {
-        let after = after.map(|key| value::<P, _>(P::TABLE.key_index(), key));
-        Ok(Filter::After(after.transpose()?))
-    };
-    find(store, filter, limit).await
+    let part = part(page.into(), behind_key::<P>)?;
+    find(store, Filter::All, part).await
 }
 
-/// Rows with a value in an indexed column, in the order of their keys, at most `limit`.
+/// Rows with a value in an indexed column, in the order of their keys; a [`Page`] of them, or so many
+/// from the start.
 ///
 /// # Errors
 ///
@@ -88,49 +90,82 @@ pub async fn by_index<P: TableProjection, DB: Backend, T: ColumnType + Sync>(
     store: &EventStore<DB>,
     column: &'static str,
     value: &T,
-    limit: i64,
+    page: impl Into<Page<&P::Key>> + Send,
 ) -> Result<Vec<P>> {
+    let part = part(page.into(), behind_key::<P>)?;
     let index = indexed::<P>(column)?;
-    let filter = || Ok(Filter::Equal(index, self::value::<P, _>(index, value)?));
-    find(store, filter, limit).await
+    let filter = Filter::Equal(index, self::value::<P, _>(index, value)?);
+    find(store, filter, part).await
 }
 
 /// Rows whose value in an indexed column is in a range, in the order of these values and, among
-/// equal ones, of their keys, at most `limit`. A row without a value is in no range.
+/// equal ones, of their keys; a [`Page`] of them, or so many from the start. A row without a value is
+/// in no range.
 ///
 /// # Errors
 ///
-/// As [`by_index`].
+/// As [`by_index`], and [`EventStoreError::InvalidArgument`] for a page behind a row without a value.
 ///
 /// # Cancel safety
 ///
 /// A read; dropping it has no effect.
-pub async fn by_index_range<P, DB, T>(
+pub async fn by_index_range<'a, P, DB, T>(
     store: &EventStore<DB>,
     column: &'static str,
-    range: impl RangeBounds<T> + Send + Sync,
-    limit: i64,
+    range: impl RangeBounds<T> + Send,
+    page: impl Into<Page<(&'a T, &P::Key)>> + Send,
 ) -> Result<Vec<P>>
 where
     P: TableProjection,
     DB: Backend,
-    T: ColumnType,
+    T: ColumnType + 'a,
 {
-    let index = indexed::<P>(column)?;
-    let stored = |bound: Bound<&T>| -> Result<Bound<ColumnValue>> {
-        Ok(match bound {
-            Bound::Included(bound) => Bound::Included(value::<P, T>(index, bound)?),
-            Bound::Excluded(bound) => Bound::Excluded(value::<P, T>(index, bound)?),
-            Bound::Unbounded => Bound::Unbounded,
-        })
+    let (filter, part) = {
+        let index = indexed::<P>(column)?;
+        let stored = |bound: Bound<&T>| -> Result<Bound<ColumnValue>> {
+            Ok(match bound {
+                Bound::Included(bound) => Bound::Included(value::<P, T>(index, bound)?),
+                Bound::Excluded(bound) => Bound::Excluded(value::<P, T>(index, bound)?),
+                Bound::Unbounded => Bound::Unbounded,
+            })
+        };
+        let (from, to) = (stored(range.start_bound())?, stored(range.end_bound())?);
+        let behind = |(last, key): (&T, &P::Key)| match value::<P, T>(index, last)? {
+            ColumnValue::Null => Err(EventStoreError::InvalidArgument {
+                name: "the row that a page comes after",
+                value: format!("one without a value in `{column}`"),
+                mend: "pass the value and the key of a row in the range",
+            }),
+            last => Ok([vec![last], behind_key::<P>(key)?].concat()),
+        };
+        (Filter::Range(index, from, to), part(page.into(), behind)?)
     };
-    let (from, to) = (stored(range.start_bound())?, stored(range.end_bound())?);
-    find(
-        store,
-        || Ok(Filter::Range(index, from.clone(), to.clone())),
+    find(store, filter, part).await
+}
+
+/// A page, by the values that it comes behind.
+fn part<A>(page: Page<A>, behind: impl FnOnce(A) -> Result<Vec<ColumnValue>>) -> Result<Part> {
+    let Page {
         limit,
-    )
-    .await
+        after,
+        descending,
+    } = page;
+    if limit < 0 {
+        return Err(EventStoreError::InvalidArgument {
+            name: "the limit",
+            value: limit.to_string(),
+            mend: "pass 0 or more",
+        });
+    }
+    Ok(Part {
+        limit,
+        after: after.map(behind).transpose()?.unwrap_or_default(),
+        descending,
+    })
+}
+
+fn behind_key<P: TableProjection>(key: &P::Key) -> Result<Vec<ColumnValue>> {
+    Ok(vec![value::<P, _>(P::TABLE.key_index(), key)?])
 }
 
 fn indexed<P: TableProjection>(column: &'static str) -> Result<usize> {
@@ -204,19 +239,12 @@ pub(crate) async fn source<P: TableProjection, DB: Backend>(
 
 async fn find<P: TableProjection, DB: Backend>(
     store: &EventStore<DB>,
-    filter: impl Fn() -> Result<Filter>,
-    limit: i64,
+    filter: Filter,
+    part: Part,
 ) -> Result<Vec<P>> {
-    if limit < 0 {
-        return Err(EventStoreError::InvalidArgument {
-            name: "the limit",
-            value: limit.to_string(),
-            mend: "pass 0 or more",
-        });
-    }
     if source::<P, DB>(store).await? == Source::Own {
         let own = P::TABLE.physical_table();
-        match find_in::<P, DB>(store, &own, filter()?, limit).await {
+        match find_in::<P, DB>(store, &own, filter.clone(), part.clone()).await {
             // Dropped since it was found complete, long after it was retired.
             Err(error) if DB::is_shape_error(&error) => {
                 store.ready_tables().note(own_version::<P>(), false);
@@ -229,7 +257,7 @@ async fn find<P: TableProjection, DB: Backend>(
         Source::Own => P::TABLE.physical_table(),
         Source::Serving => P::TABLE.table.to_owned(),
     };
-    match find_in::<P, DB>(store, &serving, filter()?, limit).await {
+    match find_in::<P, DB>(store, &serving, filter, part).await {
         Err(error)
             if DB::is_shape_error(&error) || matches!(error, EventStoreError::Column { .. }) =>
         {
@@ -258,7 +286,7 @@ async fn find_in<P: TableProjection, DB: Backend>(
     store: &EventStore<DB>,
     relation: &str,
     filter: Filter,
-    limit: i64,
+    part: Part,
 ) -> Result<Vec<P>> {
     let columns = P::TABLE.columns;
     let mut rows = Vec::new();
@@ -271,7 +299,7 @@ async fn find_in<P: TableProjection, DB: Backend>(
         relation,
         columns,
         filter,
-        limit,
+        part,
     };
     let mut conn = store.pool().acquire().await?;
     DB::find_rows(&mut conn, find, sink).await?;

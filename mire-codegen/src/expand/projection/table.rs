@@ -189,29 +189,40 @@ fn key_of(projection: &Projection, key: &Column) -> TokenStream {
     events::by_event(projection, answer, &quote!(#(#by_stream)* #none))
 }
 
-/// The body of `fold(row, key, event, at)`.
+/// The body of `fold(row, key, event, at)`: first what makes no row, then what changes one.
 fn fold(projection: &Projection, columns: &[Column], key: &Column) -> TokenStream {
-    let new_row = new_row(columns, key);
-    let answer = |handler: &Handler| match &handler.effect {
+    let row = quote!(row);
+    let without = |handler: &Handler| match &handler.effect {
+        Effect::Delete { .. } => Some(Arm::plain(quote!(return ::core::option::Option::None))),
+        Effect::Ignore => Some(Arm::plain(quote!(return #row))),
+        Effect::Call(_) | Effect::Mistaken => None,
+    };
+    let with = |handler: &Handler| match &handler.effect {
         Effect::Call(call) => {
-            let receiver = quote!(::core::option::Option::get_or_insert_with(&mut row, new));
-            let Calling { fields, call } =
-                events::call(&projection.krate, call, &receiver, &quote!(&at.info()));
+            let Calling { fields, call } = events::call(
+                &projection.krate,
+                call,
+                &quote!(&mut #row),
+                &quote!(&at.info()),
+            );
             Some(Arm {
                 fields,
                 answer: call,
             })
         }
-        Effect::Delete { .. } => Some(Arm::plain(quote!(row = ::core::option::Option::None))),
-        Effect::Ignore => Some(Arm::plain(quote!({}))),
-        Effect::Mistaken => None,
+        Effect::Delete { .. } | Effect::Ignore | Effect::Mistaken => None,
     };
-    let by_event = events::by_event(projection, answer, &quote!(_ => {}));
+    let rest = quote!(_ => {});
+    let with = events::by_event(projection, with, &rest);
+    let makes_none = |handler: &Handler| without(handler).is_some();
+    let without = (projection.handlers.iter().any(makes_none))
+        .then(|| events::by_event(projection, without, &rest));
+    let new_row = new_row(columns, key);
     quote! {
-        let mut row = row;
-        let new = || #new_row;
-        #by_event
-        row
+        #without
+        let mut #row = ::core::option::Option::unwrap_or_else(#row, || #new_row);
+        #with
+        ::core::option::Option::Some(#row)
     }
 }
 
@@ -246,8 +257,8 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: Option<&Colum
         result(quote!(())),
     );
     let sized = quote!(impl ::core::marker::Sized);
-    let (key_type, keys_type, after_type) = match key {
-        Some(Column { ty, .. }) => (quote!(&#ty), quote!(&[#ty]), quote!(#option<&#ty>)),
+    let (key_type, keys_type, page_type) = match key {
+        Some(Column { ty, .. }) => (quote!(&#ty), quote!(&[#ty]), page(krate, &quote!(&#ty))),
         None => (sized.clone(), sized.clone(), sized),
     };
     let call = |function: TokenStream, arguments: TokenStream| match key {
@@ -261,7 +272,7 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: Option<&Colum
         call(quote!(get), quote!(key)),
         call(quote!(get_many), quote!(keys)),
     );
-    let list = call(quote!(list), quote!(after, limit));
+    let list = call(quote!(list), quote!(page));
     let wait_for = call(quote!(wait_for::<Self, Store>), quote!(position, timeout));
     let get_status = call(quote!(status::<Self, Store>), quote!());
     let runner = match key {
@@ -275,7 +286,8 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: Option<&Colum
         .columns
         .iter()
         .filter(|column| column.indexed)
-        .map(|column| by_index(projection, column, &many, &call));
+        .map(|column| by_index(projection, column, key, &many, &call));
+    let page_link = format!("[`Page`]({}::table::Page)", names::path_text(krate));
     let errors = [
         "",
         "# Errors",
@@ -297,8 +309,10 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: Option<&Colum
     let get_many_docs =
         about(&["The rows with these keys, as far as they are there, in no order."]);
     let list_docs = about(&[
-        "Rows in the order of their keys, from behind `after` (`None` for the start), at most",
-        "`limit`.",
+        &format!(
+            "Rows in the order of their keys: so many from the start, or a {page_link}, which"
+        ),
+        "goes on behind a key.",
     ]);
     let wait_docs = about(&[
         "Waits until the rows show everything up to a position of the log, as a save answers it.",
@@ -331,8 +345,7 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: Option<&Colum
             #list_docs
             #vis async fn list<Store: #krate::Backend>(
                 store: &#krate::EventStore<Store>,
-                after: #after_type,
-                limit: i64,
+                page: #page_type,
             ) -> #many {
                 #list.await
             }
@@ -376,10 +389,18 @@ pub(super) fn from_row(projection: &Projection) -> TokenStream {
     }
 }
 
+/// A parameter that takes a page, which goes on behind `last`.
+fn page(krate: &TokenStream, last: &TokenStream) -> TokenStream {
+    quote! {
+        impl ::core::convert::Into<#krate::table::Page<#last>> + ::core::marker::Send
+    }
+}
+
 /// The look-ups by an indexed column.
 fn by_index(
     projection: &Projection,
     column: &Column,
+    key: Option<&Column>,
     many: &TokenStream,
     call: &impl Fn(TokenStream, TokenStream) -> TokenStream,
 ) -> TokenStream {
@@ -388,8 +409,12 @@ fn by_index(
     let at = column.ident.span();
     let equal = names::derived(&format!("by_{name}"), at);
     let range = names::derived(&format!("by_{name}_range"), at);
+    let page_link = format!("[`Page`]({}::table::Page)", names::path_text(krate));
     let equal_docs = docs([
-        &*format!("Rows with this `{name}`, in the order of their keys, at most `limit`."),
+        &*format!(
+            "Rows with this `{name}`, in the order of their keys: so many from the start, or a"
+        ),
+        &format!("{page_link}, which goes on behind a key."),
         "",
         "# Errors",
         "",
@@ -397,34 +422,42 @@ fn by_index(
     ]);
     let range_docs = docs([
         &*format!(
-            "Rows whose `{name}` is in a range, in its order, at most `limit`. A row without a"
+            "Rows whose `{name}` is in a range, in its order and then that of their keys: so many"
         ),
-        "value is in none.",
+        &format!(
+            "from the start, or a {page_link}, which goes on behind a `{name}` and a key. A row"
+        ),
+        "without a value is in no range.",
         "",
         "# Errors",
         "",
         "As [`get`](Self::get).",
     ]);
+    let sized = quote!(impl ::core::marker::Sized);
+    let (equal_page, range_page) = match key {
+        Some(Column { ty: key, .. }) => (
+            page(krate, &quote!(&#key)),
+            page(krate, &quote!((&#ty, &#key))),
+        ),
+        None => (sized.clone(), sized),
+    };
     let at = start(ty);
-    let by_index = located(call(quote!(by_index), quote!(#name, value, limit)), at);
-    let by_range = located(
-        call(quote!(by_index_range), quote!(#name, range, limit)),
-        at,
-    );
+    let by_index = located(call(quote!(by_index), quote!(#name, value, page)), at);
+    let by_range = located(call(quote!(by_index_range), quote!(#name, range, page)), at);
     quote! {
         #equal_docs
         #vis async fn #equal<Store: #krate::Backend>(
             store: &#krate::EventStore<Store>,
             value: &#ty,
-            limit: i64,
+            page: #equal_page,
         ) -> #many {
             #by_index.await
         }
         #range_docs
         #vis async fn #range<Store: #krate::Backend>(
             store: &#krate::EventStore<Store>,
-            range: impl ::core::ops::RangeBounds<#ty> + ::core::marker::Send + ::core::marker::Sync,
-            limit: i64,
+            range: impl ::core::ops::RangeBounds<#ty> + ::core::marker::Send,
+            page: #range_page,
         ) -> #many {
             #by_range.await
         }

@@ -474,3 +474,37 @@ fn version(row: &PgRow) -> Result<RawVersion> {
         parked: row.try_get(14)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::table::plans::{COLUMNS, finds};
+    use sqlx::Connection as _;
+
+    #[tokio::test]
+    async fn look_ups_go_along_an_index_and_sort_nothing() {
+        let database = mire_testkit::test_database().await;
+        let mut conn = PgConnection::connect(database.url()).await.unwrap();
+        Postgres::create_table(&mut conn, "kept", COLUMNS)
+            .await
+            .unwrap();
+        let rows = "INSERT INTO kept SELECT 'n' || i, i % 10 FROM generate_series(1, 50000) i";
+        run(&mut conn, format!("{rows}; ANALYZE kept"))
+            .await
+            .unwrap();
+        for find in finds() {
+            let (sql, values) = find.sql(|_| String::new());
+            let explain = sqlx::query(AssertSqlSafe(format!("EXPLAIN {sql}")));
+            let explain = values.into_iter().fold(explain, bind_value);
+            let rows = explain.fetch_all(&mut conn).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+            let plan = plan.join("\n");
+            let along = plan.contains("Index Scan") || plan.contains("Index Only Scan");
+            assert!(along, "{sql}:\n{plan}");
+            assert!(!plan.contains("Sort"), "{sql}:\n{plan}");
+            // The place to go on from is found in the index, not looked for along it.
+            let filter = plan.lines().find(|line| line.contains("Filter:"));
+            assert!(filter.is_none(), "{sql}:\n{plan}");
+        }
+    }
+}

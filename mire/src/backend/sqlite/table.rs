@@ -462,3 +462,31 @@ fn version(row: &SqliteRow) -> Result<RawVersion> {
         parked: row.try_get(14)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::table::plans::{COLUMNS, finds};
+    use sqlx::Connection as _;
+
+    /// One with no rows at all, too: SQLite plans by the indexes alone.
+    #[tokio::test]
+    async fn look_ups_go_along_an_index_and_sort_nothing() {
+        let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        Sqlite::create_table(&mut conn, "kept", COLUMNS)
+            .await
+            .unwrap();
+        for find in finds() {
+            let (sql, values) = find.sql(|_| String::new());
+            let explain = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")));
+            let explain = values.into_iter().fold(explain, bind_value);
+            let rows = explain.fetch_all(&mut conn).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            let plan = plan.join("; ");
+            assert!(!plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+            // What goes along all of it, from the start, is not called a search.
+            let all = !sql.contains("= $1") && !sql.contains("> $") && !sql.contains("< $");
+            assert!(plan.starts_with("SEARCH") || all, "{sql}: {plan}");
+        }
+    }
+}
