@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::common::backends::TestBackend;
 use crate::common::projections::{PATIENCE, append, fast, head, leader, start, stop, until};
-use crate::common::tables::{Balance, UNLUCKY, Written, bonus};
+use crate::common::tables::{Balance, RENAMED, UNLUCKY, Written, bonus};
 use mire::table::{self, TableProjection, TableStatus, TableVersion};
 use mire::{Backend, EventStore, EventStoreError, FailurePolicy, ProjectionRunnerBuilder, copy};
 
@@ -451,6 +451,99 @@ async fn the_declared_name_stands_for_the_version_that_serves<DB: TestBackend>()
     assert!(lease.is_some());
 }
 
+/// The subscription stays and the table's declared name changes: the old name goes on showing what
+/// it showed until its versions are dropped, and serves again when the code is rolled back.
+async fn a_table_under_another_name_leaves_the_old_one_to_its_readers<DB: TestBackend>() {
+    type Renamed = Balance<RENAMED>;
+    let (store, _database) = DB::fresh().await;
+    let grace = |worker: &str| fast(&store, worker).drop_tables_after(Duration::from_secs(600));
+    let soon = |worker: &str| {
+        fast(&store, worker)
+            .take_over_after(Duration::from_millis(300))
+            .drop_tables_after(Duration::from_millis(500))
+    };
+    let shown = async || -> Vec<Renamed> { DB::rows(&store, "SELECT * FROM holdings").await };
+    append(&store, "account-1", 1..=10).await;
+    follow::<One, DB>(&store).await;
+    follow::<Two, DB>(&store).await;
+    let old = start(grace("old").subscribe_table::<Two>());
+    let new = start(grace("new").subscribe_table::<Renamed>());
+    serves::<Renamed, DB>(&store).await;
+
+    // Each name shows the table of its own code, and both are kept.
+    append(&store, "account-1", [11]).await;
+    for version in [Two::TABLE, Renamed::TABLE] {
+        let id = version.subscription_id();
+        store.wait_for(&id, 11, PATIENCE).await.unwrap();
+    }
+    let [row] = &shown().await[..] else {
+        panic!("there is one account");
+    };
+    assert_eq!((row.events, row.balance), (11, bonus(RENAMED) + 66));
+    assert_eq!(events_shown(&store).await, 11);
+    assert_eq!(bonus_shown(&store).await, bonus(2));
+    assert_eq!(store.checkpoint("balances").await.unwrap(), Some(11));
+    stop(new).await;
+    stop(old).await;
+
+    // Rolled back: the old name serves, and the new one shows what it showed last.
+    let old = start(soon("old").subscribe_table::<Two>());
+    serves::<Two, DB>(&store).await;
+    append(&store, "account-1", [12]).await;
+    until("the old name shows it", || async {
+        events_shown(&store).await == 12
+    })
+    .await;
+    // Once that one's time is up, its name goes with its table, and so does what was under the name
+    // that serves before, which goes on.
+    until("the others are dropped", || async {
+        let renamed = version::<Renamed, DB>(&store).await.unwrap();
+        let one = version::<One, DB>(&store).await.unwrap();
+        renamed.dropped_at.is_some() && one.dropped_at.is_some()
+    })
+    .await;
+    assert!(!DB::exists(&store, "holdings").await);
+    assert_eq!(events_shown(&store).await, 12);
+    stop(old).await;
+
+    // And forward again, from the start; now the old name is the one that goes.
+    let new = start(soon("new").subscribe_table::<Renamed>());
+    serves::<Renamed, DB>(&store).await;
+    assert_eq!(shown().await[0].events, 12);
+    until("the old name is gone", || async {
+        let two = version::<Two, DB>(&store).await.unwrap();
+        two.dropped_at.is_some() && !DB::exists(&store, "balances").await
+    })
+    .await;
+    assert_eq!(shown().await[0].events, 12);
+    stop(new).await;
+}
+
+/// A view that is not mire's is not touched, whatever name a declaration takes.
+async fn a_name_that_is_taken_by_another_view_hinders_the_swap<DB: TestBackend>() {
+    type Renamed = Balance<RENAMED>;
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    follow::<One, DB>(&store).await;
+    let mut conn = store.pool().acquire().await.unwrap();
+    DB::run(&mut conn, "CREATE VIEW holdings AS SELECT 1 AS mine").await;
+    let new = start(of::<Renamed, DB>(&store));
+    until("it says what hinders it", || async {
+        let version = version::<Renamed, DB>(&store).await;
+        let hindrance = version.and_then(|version| version.hindrance);
+        hindrance.is_some_and(|text| text.contains("is not this projection's view"))
+    })
+    .await;
+    assert_eq!(serving(&store).await, Some(One::TABLE.subscription_id()));
+    assert_eq!(
+        DB::number(&store, "SELECT CAST(mine AS bigint) FROM holdings").await,
+        1
+    );
+    DB::run(&mut conn, "DROP VIEW holdings").await;
+    serves::<Renamed, DB>(&store).await;
+    stop(new).await;
+}
+
 /// What only PostgreSQL has: dependent views that hinder, privileges, and locks of readers.
 #[cfg(feature = "postgres")]
 mod on_postgres {
@@ -554,4 +647,6 @@ conformance!(
     a_version_with_parked_events_does_not_take_the_place_of_a_sound_one,
     a_version_that_comes_back_is_not_read_before_it_has_caught_up_again,
     the_declared_name_stands_for_the_version_that_serves,
+    a_table_under_another_name_leaves_the_old_one_to_its_readers,
+    a_name_that_is_taken_by_another_view_hinders_the_swap,
 );

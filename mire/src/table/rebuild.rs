@@ -67,7 +67,7 @@ pub(crate) async fn upkeep<DB: Backend>(
     } else if !is_ahead::<DB>(conn, def, serving, up_to).await? {
         return Ok(SOON);
     } else {
-        swap::<DB>(conn, def, serving).await?
+        swap::<DB>(conn, def, &versions).await?
     };
     if let Some(hindrance) = &hindrance {
         tracing::warn!(
@@ -123,14 +123,14 @@ async fn is_ahead<DB: Backend>(
 async fn swap<DB: Backend>(
     conn: &mut DB::Connection,
     def: &TableDef,
-    serving: Option<&RawVersion>,
+    versions: &[RawVersion],
 ) -> Result<Option<String>> {
     let table = def.physical_table();
+    let is_ours = shown(versions, def.table).is_some();
     let mut savepoint = conn.begin().await?;
     let shown = async {
         if let Some(other) = DB::relation(&mut savepoint, def.table).await?
-            && (other != Relation::View
-                || serving.is_none_or(|serving| serving.table_name != def.table))
+            && !(is_ours && other == Relation::View)
         {
             return Err(taken(def.table, "is not this projection's view"));
         }
@@ -154,6 +154,16 @@ async fn swap<DB: Backend>(
     }
 }
 
+/// The version whose table the view of a declared name shows, if the view is the projection's: the
+/// one that serves, or the last that did so under a name that is declared no longer.
+fn shown<'v>(versions: &'v [RawVersion], name: &str) -> Option<&'v RawVersion> {
+    versions
+        .iter()
+        .filter(|version| version.table_name == name && version.dropped_at.is_none())
+        .filter(|version| version.serving || version.retired_at.is_some())
+        .max_by_key(|version| (version.serving, version.retired_at))
+}
+
 /// A view that was dropped by hand, together with a table for example, comes back.
 async fn restore_view<DB: Backend>(
     conn: &mut DB::Connection,
@@ -174,7 +184,6 @@ async fn drop_retired<DB: Backend>(
     times: &Upkeep,
 ) -> Result<Option<String>> {
     let mut hindrance = None;
-    let serving = versions.iter().find(|version| version.serving);
     for version in versions {
         let keep = version.serving
             || version.dropped_at.is_some()
@@ -184,8 +193,9 @@ async fn drop_retired<DB: Backend>(
             continue;
         }
         let table = physical_table(&version.table_name, &version.fingerprint);
-        // The view of a declared name that is no longer used still shows the table.
-        let own_view = serving.is_none_or(|serving| serving.table_name != version.table_name);
+        // The view of a declared name that is no longer used may still show the table.
+        let own_view = shown(versions, &version.table_name)
+            .is_some_and(|shown| shown.fingerprint == version.fingerprint);
         let mut savepoint = conn.begin().await?;
         let dropped = async {
             if own_view

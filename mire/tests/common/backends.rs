@@ -20,6 +20,9 @@ pub trait TestBackend: Backend {
     /// Asks for a number.
     fn number(store: &EventStore<Self>, sql: &'static str) -> impl Future<Output = i64> + Send;
 
+    /// Whether there is a table or view of this name.
+    async fn exists(store: &EventStore<Self>, name: &str) -> bool;
+
     /// Notes an event in the table `seen`; see [`super::projections`].
     fn note(
         conn: &mut Self::Connection,
@@ -50,6 +53,14 @@ impl TestBackend for mire::Postgres {
 
     async fn number(store: &EventStore<Self>, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql)
+            .fetch_one(store.pool())
+            .await
+            .unwrap()
+    }
+
+    async fn exists(store: &EventStore<Self>, name: &str) -> bool {
+        sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+            .bind(name)
             .fetch_one(store.pool())
             .await
             .unwrap()
@@ -96,6 +107,14 @@ impl TestBackend for mire::Sqlite {
 
     async fn number(store: &EventStore<Self>, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql)
+            .fetch_one(store.pool())
+            .await
+            .unwrap()
+    }
+
+    async fn exists(store: &EventStore<Self>, name: &str) -> bool {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = $1)")
+            .bind(name)
             .fetch_one(store.pool())
             .await
             .unwrap()

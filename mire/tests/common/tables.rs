@@ -27,13 +27,16 @@ pub const fn bonus(version: u32) -> i64 {
 /// The text that a deposit of this much makes a fold panic at, in version 13.
 pub const UNLUCKY: i64 = 1313;
 
+/// The version whose table has another declared name.
+pub const RENAMED: u32 = 20;
+
 impl<const V: u32> TableProjection for Balance<V> {
     type Event = AccountEvent;
     type Key = String;
 
     const TABLE: TableDef = TableDef {
         subscription: "balances",
-        table: "balances",
+        table: if V == RENAMED { "holdings" } else { "balances" },
         fingerprint: V,
         categories: &["account"],
         columns: &[
