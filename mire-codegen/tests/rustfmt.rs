@@ -60,7 +60,13 @@ fn a_projection_is_put_in_shape() {
 #[test]
 fn files_that_use_the_macros_are_in_shape() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for folder in ["ui-tests/pass", "ui-tests/fail", "examples", "mire/tests"] {
+    for folder in [
+        "ui-tests/pass",
+        "ui-tests/fail",
+        "ui-tests/renamed",
+        "examples",
+        "mire/tests",
+    ] {
         for entry in std::fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|it| it == "rs") {

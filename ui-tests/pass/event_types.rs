@@ -1,7 +1,6 @@
 //! How parameters become fields, and what commands may be.
 
-#![deny(warnings, clippy::pedantic)]
-#![allow(clippy::unnecessary_wraps, clippy::unused_self)]
+#![deny(missing_docs, warnings, clippy::pedantic)]
 
 use std::collections::BTreeMap;
 
@@ -49,6 +48,7 @@ mire::aggregate!(
     }
 
     #[command]
+    #[allow(clippy::unnecessary_wraps)]
     fn empty(&self) -> Result<Option<BasketEvent>, std::convert::Infallible> {
         Ok((!self.lines.is_empty()).then_some(BasketEvent::Emptied))
     }

@@ -1,6 +1,6 @@
 //! The macro inside functions and nested modules, and under another name of the dependency.
 
-#![deny(missing_docs, warnings)]
+#![deny(missing_docs, warnings, clippy::pedantic)]
 
 extern crate mire as renamed;
 
@@ -22,6 +22,7 @@ pub mod outer {
 
             /// Switches it, if that changes anything.
             #[command]
+            #[must_use]
             pub fn switch(&self, on: bool) -> Option<LightEvent> {
                 (self.on != on).then_some(LightEvent::Switched { on })
             }

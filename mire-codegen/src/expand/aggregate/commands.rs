@@ -49,7 +49,7 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
         }
     });
     quote! {
-        #[allow(dead_code)]
+        #[allow(dead_code, clippy::unused_self)]
         impl #ident {
             #(#functions)*
         }

@@ -1,0 +1,1 @@
+//! The test lives in `renamed.rs`.
