@@ -70,6 +70,19 @@ impl Child {
         self.line().await
     }
 
+    /// What its handler has seen since it last forgot, in microseconds.
+    pub async fn latencies(&mut self) -> anyhow::Result<Histogram<u64>> {
+        let line = self.ask("report").await?;
+        let mut latencies = Histogram::new(3)?;
+        for recorded in line.split_terminator(' ') {
+            let (micros, count) = recorded
+                .split_once(':')
+                .with_context(|| format!("not a report: `{line}`"))?;
+            latencies.record_n(micros.parse()?, count.parse()?)?;
+        }
+        Ok(latencies)
+    }
+
     async fn expect(&mut self, word: &str) -> anyhow::Result<()> {
         let line = self.line().await?;
         anyhow::ensure!(
@@ -82,33 +95,6 @@ impl Child {
     /// Ends it as the kernel does, without a chance to clean up.
     pub async fn kill(mut self) -> anyhow::Result<()> {
         Ok(self.process.kill().await?)
-    }
-}
-
-/// What a handler in another process has seen.
-#[derive(Debug, Clone, Copy)]
-pub struct Latency {
-    pub count: u64,
-    pub p50_millis: f64,
-    pub p99_millis: f64,
-}
-
-impl Latency {
-    pub async fn of(child: &mut Child) -> anyhow::Result<Self> {
-        let line = child.ask("report").await?;
-        let numbers: Vec<u64> = line
-            .split(' ')
-            .map(str::parse)
-            .collect::<Result<_, _>>()
-            .with_context(|| format!("not a report: `{line}`"))?;
-        let [count, p50, p99] = numbers[..] else {
-            bail!("not a report: `{line}`");
-        };
-        Ok(Self {
-            count,
-            p50_millis: p50 as f64 / 1000.0,
-            p99_millis: p99 as f64 / 1000.0,
-        })
     }
 }
 
@@ -141,12 +127,16 @@ pub async fn run(args: Vec<OsString>) -> anyhow::Result<()> {
             while let Some(line) = lines.next_line().await? {
                 let mut histogram = seen.lock().unwrap_or_else(PoisonError::into_inner);
                 match line.as_str() {
-                    "report" => say(&format!(
-                        "{} {} {}",
-                        histogram.len(),
-                        histogram.value_at_quantile(0.5),
-                        histogram.value_at_quantile(0.99)
-                    )),
+                    "report" => {
+                        let recorded: Vec<String> = histogram
+                            .iter_recorded()
+                            .map(|step| {
+                                let count = step.count_at_value();
+                                format!("{}:{count}", step.value_iterated_to())
+                            })
+                            .collect();
+                        say(&recorded.join(" "));
+                    }
                     "count" => say(&histogram.len().to_string()),
                     _ => {
                         histogram.reset();

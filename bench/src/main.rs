@@ -17,7 +17,7 @@ use anyhow::bail;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use options::{Asked, Options};
-use report::About;
+use report::{About, Measured};
 use server::Server;
 use workload::Workload;
 
@@ -108,14 +108,14 @@ async fn measure(chosen: Vec<Box<dyn Workload>>, options: Options) -> anyhow::Re
         steps += rounds::steps(&**workload, &options)?;
     }
     let progress = progress_bar(steps);
-    let mut rows = Vec::new();
+    let mut measured = Measured::default();
     for workload in &chosen {
         match rounds::measure(&**workload, &options, &server, &progress).await {
-            Ok(measured) => rows.extend(measured),
+            Ok(of_workload) => measured.extend(of_workload),
             Err(error) => {
                 progress.abandon();
                 // What was measured so far is not thrown away.
-                print!("{}", report::table(&rows));
+                print!("{}", report::table(&measured.rows));
                 return Err(error.context(format!(
                     "workload {} {}",
                     workload.number(),
@@ -135,9 +135,15 @@ async fn measure(chosen: Vec<Box<dyn Workload>>, options: Options) -> anyhow::Re
         quick: options.quick,
     };
     if options.json {
-        println!("{}", report::json(&rows, &about)?);
+        println!("{}", report::json(&measured, &about)?);
     } else {
-        println!("{}\n\n{}", about.line(), report::table(&rows));
+        println!("{}\n\n{}", about.line(), report::table(&measured.rows));
+        print!("{}", measured.notes());
+        if options.histogram {
+            for latencies in &measured.latencies {
+                print!("\n{}", latencies.text());
+            }
+        }
     }
     Ok(())
 }

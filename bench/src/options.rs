@@ -14,9 +14,10 @@ the long ones.
   --all                the long workloads as well (5 million events; memory)
   --rounds N           rounds; at least 3, the default
   --quick              smaller workloads and one round: to try things out, not to quote
-  --peers A,B          only these peers: mire-0.4; or none
+  --peers A,B          only these peers: mire-0.4, evento, eventcore, cqrs-es; or none
   --connections N      connections in each system's pool; default 10, as the drivers have it
-  --json               the table as JSON, on standard output
+  --histogram          latencies as histograms below the table
+  --json               the table and the histograms as JSON, on standard output
   -h, --help           this text
 
 DATABASE_URL names the server; `cargo xtask bench` brings a private one. Each system gets a database
@@ -32,6 +33,7 @@ pub struct Options {
     pub quick: bool,
     pub peers: Option<Vec<String>>,
     pub connections: u32,
+    pub histogram: bool,
     pub json: bool,
 }
 
@@ -49,6 +51,7 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> anyhow::Resu
         quick: false,
         peers: None,
         connections: 10,
+        histogram: false,
         json: false,
     };
     let mut rounds = None;
@@ -59,6 +62,7 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> anyhow::Resu
             Long("list") => options.list = true,
             Long("all") => options.all = true,
             Long("quick") => options.quick = true,
+            Long("histogram") => options.histogram = true,
             Long("json") => options.json = true,
             Long("rounds") => rounds = Some(parser.value()?.parse().context("--rounds")?),
             Long("connections") => {

@@ -1,12 +1,14 @@
 //! Rounds: each system in turn, A B A B …, and what comes of them.
 
+use std::sync::{Mutex, PoisonError};
+
 use indicatif::ProgressBar;
 
 use crate::options::Options;
-use crate::report::Row;
+use crate::report::{Latencies, Measured, Row};
 use crate::server::Server;
 use crate::systems::{Kind, OURS, PEERS};
-use crate::workload::{Stand, Workload};
+use crate::workload::{Figure, Stand, Workload};
 
 /// Whose turn it is.
 enum Turn<'a> {
@@ -47,7 +49,7 @@ pub async fn measure(
     options: &Options,
     server: &Server,
     progress: &ProgressBar,
-) -> anyhow::Result<Vec<Row>> {
+) -> anyhow::Result<Measured> {
     let mut stands = Vec::new();
     for kind in contestants(workload, options)? {
         progress.set_message(format!(
@@ -64,6 +66,7 @@ pub async fn measure(
             database,
             connections: options.connections,
             quick: options.quick,
+            kept: Mutex::default(),
         };
         workload.prepare(&stand).await?;
         stands.push(stand);
@@ -95,7 +98,7 @@ pub async fn measure(
                         workload.number(),
                         workload.name()
                     ));
-                    vec![workload.measure_limit(stand, round).await?]
+                    workload.measure_limit(stand, round).await?
                 }
             };
             rounds.push(figures);
@@ -105,13 +108,22 @@ pub async fn measure(
 
     let rows = rows(workload, &turns);
     drop(turns);
+    let mut latencies = Vec::new();
     for stand in stands {
         drop(stand.system);
+        let kept = stand
+            .kept
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (label, histogram) in kept {
+            latencies.push(Latencies::new(workload, label, &stand.kind, &histogram));
+        }
         stand.database.drop().await?;
     }
-    Ok(rows)
+    Ok(Measured { rows, latencies })
 }
 
+/// A row for each figure and peer, and one against the limit after the peers.
 fn rows(workload: &dyn Workload, turns: &[(Turn<'_>, Vec<Vec<f64>>)]) -> Vec<Row> {
     let series = |rounds: &[Vec<f64>], index: usize| -> Vec<f64> {
         rounds
@@ -123,31 +135,24 @@ fn rows(workload: &dyn Workload, turns: &[(Turn<'_>, Vec<Vec<f64>>)]) -> Vec<Row
     let mut rows = Vec::new();
     for (index, figure) in workload.figures().iter().enumerate() {
         let ours = series(ours, index);
-        let mut peers = 0;
+        let alone = rows.len();
         for (turn, rounds) in &turns[1..] {
-            let Turn::System(stand) = turn else { continue };
-            peers += 1;
-            rows.push(Row::new(
-                workload,
-                figure,
-                &ours,
-                Some((stand.kind.title, series(rounds, index))),
-            ));
+            let theirs = series(rounds, index);
+            let (title, target) = match turn {
+                Turn::System(stand) if stand.kind.name == PEERS[0].name => {
+                    (stand.kind.title, figure.target)
+                }
+                Turn::System(stand) => (stand.kind.title, figure.target.for_others()),
+                Turn::Limit(_) => match workload.limit() {
+                    Some(limit) if !theirs.is_empty() => limit,
+                    _ => continue,
+                },
+            };
+            let figure = Figure { target, ..*figure };
+            rows.push(Row::new(workload, &figure, &ours, Some((title, theirs))));
         }
-        if peers == 0 {
+        if rows.len() == alone {
             rows.push(Row::new(workload, figure, &ours, None));
-        }
-    }
-    for (turn, rounds) in turns {
-        if let (Turn::Limit(_), Some((title, share))) = (turn, workload.limit()) {
-            let ours = series(ours, 0);
-            rows.push(Row::against_limit(
-                workload,
-                &ours,
-                title,
-                series(rounds, 0),
-                share,
-            ));
         }
     }
     rows

@@ -10,11 +10,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::workloads::tables::{Kept, Style};
 
+pub mod by_hand;
+pub mod cqrs_es_0_5;
+pub mod eventcore_2;
+pub mod evento_2;
 pub mod mire_0_4;
 pub mod ours;
 
 /// What every deposit carries beside its amount, so that payloads are alike.
 pub const REFERENCE: &str = "invoice 2024-0117 of the northern branch";
+
+const CANNOT: &str = "it takes no part in workloads that need it";
 
 /// What a save came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +34,20 @@ pub enum Saved {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Can {
     Deposit,
+    /// Appends without expectation, in one go.
     Append,
     SaveMany,
+    /// Appends many without expectation, however long the stream is.
     AppendMany,
     Fold,
+    /// Hands every event that is there to a handler.
+    CatchUp,
+    /// Hands events to a handler as they come, in any process.
     Subscribe,
-    KeepTable,
+    /// Keeps a table by one statement an event.
+    UpsertTable,
+    /// Keeps a table by one statement a page.
+    BatchTable,
     /// A follower takes over when the leader dies.
     TakeOver,
 }
@@ -72,14 +86,19 @@ pub trait System: Send + Sync {
         Ok(())
     }
 
-    /// Appends a deposit, whatever the account's version.
-    async fn append(&self, account: &str, amount: i64) -> anyhow::Result<()>;
+    /// Appends a deposit, whatever the account's version; what has no such append loads and saves
+    /// until it succeeds, and takes no part in the workload of appends.
+    async fn append(&self, account: &str, amount: i64) -> anyhow::Result<()> {
+        bail!("no append of {amount} to {account}: {CANNOT}")
+    }
 
     /// Saves deposits of 0, 1, 2 … in one go to a new account.
     async fn save_many(&self, account: &str, count: i64) -> anyhow::Result<()>;
 
     /// Appends so many deposits in one go, whatever the account's version.
-    async fn append_many(&self, account: &str, count: i64) -> anyhow::Result<()>;
+    async fn append_many(&self, account: &str, count: i64) -> anyhow::Result<()> {
+        bail!("no append of {count} events to {account}: {CANNOT}")
+    }
 
     /// Fills purses of 100 events each, so that there are so many events, for tables to be kept of.
     async fn fill_purses(&self, events: i64) -> anyhow::Result<()>;
@@ -127,29 +146,41 @@ impl Subscription {
 }
 
 /// A system by its name on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Kind {
     pub name: &'static str,
     /// As the table names it.
     pub title: &'static str,
+    /// The workloads that it takes part in, by what they need.
+    can: &'static [Can],
+    /// How it is used, and what it can't do; stands below the table.
+    pub note: &'static str,
+    /// What it does by one transaction an event; it is measured on a tenth of the events there, or a
+    /// round would take minutes.
+    slow: &'static [Can],
 }
 
-pub const OURS: Kind = Kind {
-    name: "mire",
-    title: "mire",
-};
+pub const OURS: Kind = ours::KIND;
 
-pub const PEERS: &[Kind] = &[Kind {
-    name: "mire-0.4",
-    title: "mire 0.4.0",
-}];
+pub const PEERS: &[Kind] = &[
+    mire_0_4::KIND,
+    evento_2::KIND,
+    eventcore_2::KIND,
+    cqrs_es_0_5::KIND,
+];
 
 impl Kind {
     /// Whether the system takes part in workloads that need this.
-    pub fn can(self, what: Can) -> bool {
-        match self.name {
-            "mire" | "mire-0.4" => true,
-            _ => matches!(what, Can::Deposit | Can::Fold | Can::Subscribe),
+    pub fn can(&self, what: Can) -> bool {
+        self.can.contains(&what)
+    }
+
+    /// So many events, or a tenth of them where the system takes a transaction for each.
+    pub fn events(&self, what: Can, events: i64) -> i64 {
+        if self.slow.contains(&what) {
+            events / 10
+        } else {
+            events
         }
     }
 
@@ -172,6 +203,9 @@ impl Kind {
         Ok(match self.name {
             "mire" => Arc::new(ours::Ours::open(url, connections).await?),
             "mire-0.4" => Arc::new(mire_0_4::Peer::open(url, connections).await?),
+            "evento" => Arc::new(evento_2::Peer::open(url, connections).await?),
+            "eventcore" => Arc::new(eventcore_2::Peer::open(url, connections).await?),
+            "cqrs-es" => Arc::new(cqrs_es_0_5::Peer::open(url, connections).await?),
             other => bail!("`{other}` can't be opened"),
         })
     }

@@ -1,8 +1,11 @@
 //! What a workload is: figures to measure on each system in turn.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use hdrhistogram::Histogram;
+use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::server::Database;
@@ -15,12 +18,24 @@ pub struct Stand {
     pub database: Database,
     pub connections: u32,
     pub quick: bool,
+    /// What [`Stand::keep`] was given.
+    pub kept: Mutex<BTreeMap<&'static str, Histogram<u64>>>,
 }
 
 impl Stand {
     /// A size, smaller for a quick try.
     pub fn size(&self, full: i64, quick: i64) -> i64 {
         if self.quick { quick } else { full }
+    }
+
+    /// Adds a round's latencies, in microseconds, to those of earlier rounds, for the report.
+    pub fn keep(&self, label: &'static str, latencies: &Histogram<u64>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept.get_mut(label) {
+            // It grows with what it is given; nothing is too long for it.
+            Some(all) => drop(all.add(latencies)),
+            None => drop(kept.insert(label, latencies.clone())),
+        }
     }
 
     /// A connection to the server that leaves the system's database alone.
@@ -30,12 +45,15 @@ impl Stand {
 }
 
 /// What a figure counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// So many a second: more is better.
     PerSecond,
     /// Milliseconds: less is better.
     Millis,
+    /// Seconds: less is better.
+    Seconds,
     /// Mebibytes: less is better.
     Mebibytes,
     /// Events: less is better.
@@ -59,8 +77,21 @@ pub enum Target {
     Ratio(f64),
     /// No more than this, whatever the peer does.
     AtMost(f64),
+    /// So many times what the peer takes, at most.
+    Cost(f64),
     /// Shown, not judged.
     None,
+}
+
+impl Target {
+    /// What ours has to reach beside the other peers: the ratios are aims against the closest one,
+    /// and nobody may be ahead.
+    pub fn for_others(self) -> Self {
+        match self {
+            Self::Ratio(_) => Self::Ratio(1.0),
+            other => other,
+        }
+    }
 }
 
 /// One line of the table for each peer.
@@ -88,7 +119,7 @@ pub trait Workload: Send + Sync {
         false
     }
 
-    /// Whether it compares ours with ours alone.
+    /// Whether it measures ours alone.
     fn is_solo(&self) -> bool {
         false
     }
@@ -102,13 +133,13 @@ pub trait Workload: Send + Sync {
     /// Measures each figure once.
     async fn measure(&self, stand: &Stand, round: usize) -> anyhow::Result<Vec<f64>>;
 
-    /// The line against the limit, if there is one: its name and the share that ours has to reach.
-    fn limit(&self) -> Option<(&'static str, f64)> {
+    /// What ours is held against beside the peers, and what the first figures have to reach there.
+    fn limit(&self) -> Option<(&'static str, Target)> {
         None
     }
 
-    /// The same rows without any event store, on ours' database.
-    async fn measure_limit(&self, stand: &Stand, round: usize) -> anyhow::Result<f64> {
+    /// The first figures without any event store, on ours' database if it needs one.
+    async fn measure_limit(&self, stand: &Stand, round: usize) -> anyhow::Result<Vec<f64>> {
         let _ = (stand, round);
         anyhow::bail!("workload {} has no limit to measure", self.number())
     }

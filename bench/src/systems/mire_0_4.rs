@@ -1,7 +1,7 @@
 //! mire 0.4.0 from the registry, as its README uses it.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use mire_peer::{
@@ -13,8 +13,28 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
-use super::{REFERENCE, Saved, Seen, Settings, Subscription, System};
+use super::by_hand::{Purses, UPSERT};
+use super::{Can, Kind, REFERENCE, Saved, Seen, Settings, Subscription, System};
 use crate::workloads::tables::{Kept, Style};
+
+pub const KIND: Kind = Kind {
+    name: "mire-0.4",
+    title: "mire 0.4.0",
+    can: &[
+        Can::Deposit,
+        Can::Append,
+        Can::SaveMany,
+        Can::AppendMany,
+        Can::Fold,
+        Can::CatchUp,
+        Can::Subscribe,
+        Can::UpsertTable,
+        Can::BatchTable,
+        Can::TakeOver,
+    ],
+    note: "transactional handlers; looks for events once a second here, by default once a minute",
+    slow: &[],
+};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -55,8 +75,6 @@ fn deposit_of(amount: i64) -> AccountEvent {
         reference: REFERENCE.to_owned(),
     }
 }
-
-const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Peer {
     pool: PgPool,
@@ -120,12 +138,7 @@ impl System for Peer {
     }
 
     async fn fill_purses(&self, events: i64) -> anyhow::Result<()> {
-        sqlx::raw_sql(
-            "CREATE TABLE purses (round int, purse text, balance bigint NOT NULL,
-                                  fillings bigint NOT NULL, PRIMARY KEY (round, purse))",
-        )
-        .execute(&self.pool)
-        .await?;
+        Purses::create(&self.pool).await?;
         for purse in 0..events / 100 {
             self.save_many(&format!("purse-{purse}"), 100).await?;
         }
@@ -142,22 +155,10 @@ impl System for Peer {
         };
         let cancel = CancellationToken::new();
         let started = Instant::now();
-        let running = tokio::spawn(builder.build().run(cancel.clone()));
-        loop {
-            let shown: Option<i64> =
-                sqlx::query_scalar("SELECT sum(fillings)::bigint FROM purses WHERE round = $1")
-                    .bind(i32::try_from(round)?)
-                    .fetch_one(&self.pool)
-                    .await?;
-            let within = started.elapsed();
-            let shown = shown.unwrap_or(0);
-            if shown >= events || running.is_finished() || within > PATIENCE {
-                cancel.cancel();
-                running.await??;
-                return Ok(Kept { within, shown });
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let running = Subscription::spawn(cancel.clone(), builder.build().run(cancel));
+        Purses::of_round(&self.pool, round)?
+            .wait(started, events, running)
+            .await
     }
 
     async fn subscribe(
@@ -206,16 +207,12 @@ impl TransactionalEventHandler for Table {
         conn: &mut PgConnection,
     ) -> anyhow::Result<()> {
         let AccountEvent::Deposited { amount, .. } = &event.event;
-        sqlx::query(
-            "INSERT INTO purses VALUES ($1, $2, $3, 1)
-             ON CONFLICT (round, purse) DO UPDATE
-                SET balance = purses.balance + excluded.balance, fillings = purses.fillings + 1",
-        )
-        .bind(self.0)
-        .bind(event.stream_id())
-        .bind(amount)
-        .execute(conn)
-        .await?;
+        sqlx::query(UPSERT)
+            .bind(self.0)
+            .bind(event.stream_id())
+            .bind(amount)
+            .execute(conn)
+            .await?;
         Ok(())
     }
 }

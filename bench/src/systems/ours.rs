@@ -11,8 +11,27 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use self::purses::PurseId;
-use super::{REFERENCE, Saved, Seen, Settings, Subscription, System};
+use super::{Can, Kind, REFERENCE, Saved, Seen, Settings, Subscription, System};
 use crate::workloads::tables::{Kept, Style};
+
+pub const KIND: Kind = Kind {
+    name: "mire",
+    title: "mire",
+    can: &[
+        Can::Deposit,
+        Can::Append,
+        Can::SaveMany,
+        Can::AppendMany,
+        Can::Fold,
+        Can::CatchUp,
+        Can::Subscribe,
+        Can::UpsertTable,
+        Can::BatchTable,
+        Can::TakeOver,
+    ],
+    note: "this checkout; tables are declared with `projection!`",
+    slow: &[],
+};
 
 mire::aggregate!(
     /// A bank account.

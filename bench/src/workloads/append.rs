@@ -58,13 +58,13 @@ impl Workload for Append {
         ])
     }
 
-    fn limit(&self) -> Option<(&'static str, f64)> {
-        Some(("the limit: INSERT … SELECT unnest", 0.6))
+    fn limit(&self) -> Option<(&'static str, Target)> {
+        Some(("the limit: INSERT … SELECT unnest", Target::Ratio(0.6)))
     }
 
     /// 256 tasks that wait for their answers have at most 256 events under way: so many go into
     /// each statement, which is a transaction of its own.
-    async fn measure_limit(&self, stand: &Stand, round: usize) -> anyhow::Result<f64> {
+    async fn measure_limit(&self, stand: &Stand, round: usize) -> anyhow::Result<Vec<f64>> {
         let mut conn = stand.database.connect().await?;
         sqlx::raw_sql(
             "CREATE TABLE IF NOT EXISTS plain_events (LIKE mire_events INCLUDING ALL);
@@ -94,6 +94,8 @@ impl Workload for Append {
         for version in 1..=each {
             insert(version).execute(&mut conn).await?;
         }
-        Ok((TASKS * each) as f64 / started.elapsed().as_secs_f64())
+        Ok(vec![
+            (TASKS * each) as f64 / started.elapsed().as_secs_f64(),
+        ])
     }
 }

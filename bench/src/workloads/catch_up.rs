@@ -22,7 +22,8 @@ pub struct CatchUp;
 
 impl CatchUp {
     fn events(stand: &Stand) -> i64 {
-        stand.size(100_000, 10_000)
+        let events = stand.size(100_000, 10_000);
+        stand.kind.events(Can::CatchUp, events)
     }
 }
 
@@ -45,7 +46,7 @@ impl Workload for CatchUp {
     }
 
     fn needs(&self) -> Can {
-        Can::Subscribe
+        Can::CatchUp
     }
 
     async fn prepare(&self, stand: &Stand) -> anyhow::Result<()> {
@@ -85,11 +86,11 @@ impl Workload for CatchUp {
         Ok(vec![rate])
     }
 
-    fn limit(&self) -> Option<(&'static str, f64)> {
-        Some(("the limit: a bare SELECT", 0.6))
+    fn limit(&self) -> Option<(&'static str, Target)> {
+        Some(("the limit: a bare SELECT", Target::Ratio(0.6)))
     }
 
-    async fn measure_limit(&self, stand: &Stand, _round: usize) -> anyhow::Result<f64> {
+    async fn measure_limit(&self, stand: &Stand, _round: usize) -> anyhow::Result<Vec<f64>> {
         let mut conn = stand.database.connect().await?;
         let started = Instant::now();
         let mut rows = sqlx::query(
@@ -106,6 +107,6 @@ impl Workload for CatchUp {
             rows_read += 1;
         }
         anyhow::ensure!(bytes > 0, "there was nothing to read");
-        Ok(rows_read as f64 / started.elapsed().as_secs_f64())
+        Ok(vec![rows_read as f64 / started.elapsed().as_secs_f64()])
     }
 }

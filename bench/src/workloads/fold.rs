@@ -66,11 +66,11 @@ impl Workload for Fold {
         ])
     }
 
-    fn limit(&self) -> Option<(&'static str, f64)> {
-        Some(("the limit: a bare SELECT", 0.6))
+    fn limit(&self) -> Option<(&'static str, Target)> {
+        Some(("the limit: a bare SELECT", Target::Ratio(0.6)))
     }
 
-    async fn measure_limit(&self, stand: &Stand, _round: usize) -> anyhow::Result<f64> {
+    async fn measure_limit(&self, stand: &Stand, _round: usize) -> anyhow::Result<Vec<f64>> {
         const TIMES: i64 = 5;
         let mut conn = stand.database.connect().await?;
         let started = Instant::now();
@@ -90,6 +90,6 @@ impl Workload for Fold {
             }
             anyhow::ensure!(bytes > 0, "there was nothing to read");
         }
-        Ok(rows_read as f64 / started.elapsed().as_secs_f64())
+        Ok(vec![rows_read as f64 / started.elapsed().as_secs_f64()])
     }
 }

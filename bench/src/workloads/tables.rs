@@ -29,7 +29,8 @@ pub struct Tables(pub Style);
 
 impl Tables {
     fn events(stand: &Stand) -> i64 {
-        stand.size(40_000, 4_000)
+        let events = stand.size(40_000, 5_000);
+        stand.kind.events(Can::UpsertTable, events)
     }
 }
 
@@ -66,7 +67,10 @@ impl Workload for Tables {
     }
 
     fn needs(&self) -> Can {
-        Can::KeepTable
+        match self.0 {
+            Style::Upserts => Can::UpsertTable,
+            Style::SetBased => Can::BatchTable,
+        }
     }
 
     async fn prepare(&self, stand: &Stand) -> anyhow::Result<()> {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::child::{Child, Latency, micros};
+use crate::child::{Child, micros};
 use crate::systems::Can;
 use crate::workload::{Figure, Stand, Target, Unit, Workload};
 
@@ -76,6 +77,7 @@ impl Workload for WakeUp {
             sleep(Duration::from_millis(50)).await;
         }
         let at_rest = arrived(&mut child, appends as u64).await?;
+        stand.keep("at rest", &at_rest);
 
         child.ask("forget").await?;
         let appends = stand.size(5_000, 500);
@@ -91,6 +93,7 @@ impl Workload for WakeUp {
             appended??;
         }
         let under_load = arrived(&mut child, appends as u64).await?;
+        stand.keep("at 1,000 appends/s", &under_load);
 
         // A session reports what it did up to ten seconds later.
         sleep(Duration::from_secs(11)).await;
@@ -100,27 +103,31 @@ impl Workload for WakeUp {
         let load = (transactions(stand).await? - before) as f64 / seconds as f64;
 
         Ok(vec![
-            at_rest.p50_millis,
-            at_rest.p99_millis,
-            under_load.p50_millis,
-            under_load.p99_millis,
+            millis_at(&at_rest, 0.5),
+            millis_at(&at_rest, 0.99),
+            millis_at(&under_load, 0.5),
+            millis_at(&under_load, 0.99),
             load,
         ])
     }
 }
 
-/// Waits until so many events have reached the handler.
-async fn arrived(child: &mut Child, events: u64) -> anyhow::Result<Latency> {
+fn millis_at(micros: &Histogram<u64>, quantile: f64) -> f64 {
+    micros.value_at_quantile(quantile) as f64 / 1000.0
+}
+
+/// Waits until so many events have reached the handler, and answers after how many microseconds.
+async fn arrived(child: &mut Child, events: u64) -> anyhow::Result<Histogram<u64>> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let latency = Latency::of(child).await?;
-        if latency.count >= events {
-            return Ok(latency);
+        let latencies = child.latencies().await?;
+        let count = latencies.len();
+        if count >= events {
+            return Ok(latencies);
         }
         anyhow::ensure!(
             Instant::now() < deadline,
-            "{} of {events} events arrived in {PATIENCE:?}",
-            latency.count
+            "{count} of {events} events arrived in {PATIENCE:?}"
         );
         sleep(Duration::from_millis(100)).await;
     }
