@@ -22,7 +22,11 @@ use server::Server;
 use workload::Workload;
 
 fn main() -> ExitCode {
-    let mut args = std::env::args_os().skip(1).peekable();
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some(code) = workloads::compile_time::instead_of_the_compiler(&args) {
+        return code;
+    }
+    let mut args = args.into_iter().peekable();
     if args.next_if(|arg| arg == child::WORD).is_some() {
         let answer = tokio::runtime::Runtime::new()
             .map_err(Into::into)

@@ -3,6 +3,7 @@
 mod append;
 mod bystander;
 mod catch_up;
+pub mod compile_time;
 mod contended;
 mod fold;
 mod growth;
@@ -32,6 +33,7 @@ pub fn all() -> Vec<Box<dyn Workload>> {
         Box::new(take_over::TakeOver),
         Box::new(bystander::Bystander),
         Box::new(growth::Growth::default()),
+        Box::new(compile_time::CompileTime),
         Box::new(losses::Losses),
         Box::new(memory::Memory),
     ]
