@@ -1,5 +1,6 @@
 //! What generated code names. Not part of the public interface: it may change in any release.
 
+pub mod counted;
 mod keys;
 mod rows;
 

@@ -81,7 +81,7 @@
 //! the failure policy says. Only what stands in a row at the end of a page is stored: a value that
 //! the next event of the same page replaces is never looked at.
 
-mod fold;
+pub(crate) mod fold;
 mod lookup;
 mod page;
 mod prepare;

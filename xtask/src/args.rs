@@ -9,6 +9,8 @@ cargo xtask <task> [arguments]
                    and says what changed
   check-features   checks mire with each combination of its backends
   bench [ARGS]     builds and runs the benchmarks of bench/ in release mode; ARGS go to them
+  instructions     counts the instructions of hot paths under valgrind, and fails when one takes
+                   more than it did; with --bless, records what each takes
   pg [--] [CMD …]  runs CMD with the DATABASE_URL of a private PostgreSQL; without CMD, keeps one
                    running until Ctrl-C
   help             prints this
@@ -28,6 +30,11 @@ pub enum Task {
     Test(Vec<String>),
     /// Runs the benchmarks, with their arguments.
     Bench(Vec<String>),
+    /// Counts instructions; or records them, when it is told to bless what it counted.
+    Instructions {
+        /// Whether to record them.
+        bless: bool,
+    },
     /// Runs a command beside a private server.
     Pg(Vec<String>),
     /// Records messages and snapshots anew.
@@ -45,26 +52,31 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Task, String> {
     let mut rest: Vec<String> = args.collect();
     let task = match word.as_str() {
         "test" => return Ok(Task::Test(rest)),
-        "bench" => return Ok(Task::Bench(rest)),
-        "pg" => {
+        "instructions" if rest == ["--bless"] => return Ok(Task::Instructions { bless: true }),
+        "instructions" => Task::Instructions { bless: false },
+        "bench" | "pg" => {
             if rest.first().is_some_and(|first| first == "--") {
                 rest.remove(0);
             }
-            return Ok(Task::Pg(rest));
+            return Ok(if word == "pg" {
+                Task::Pg(rest)
+            } else {
+                Task::Bench(rest)
+            });
         }
         "bless" => Task::Bless,
         "check-features" => Task::CheckFeatures,
         "help" | "--help" | "-h" => Task::Help,
         _ => {
             return Err(format!(
-                "there is no task `{word}`: the tasks are test, bless, check-features, bench, pg \
-                 and help, and `cargo xtask help` says what each does"
+                "there is no task `{word}`: the tasks are test, bless, check-features, bench, \
+                 instructions, pg and help, and `cargo xtask help` says what each does"
             ));
         }
     };
     match rest.first() {
         Some(unexpected) => Err(format!(
-            "`{word}` takes no arguments: leave out `{unexpected}`"
+            "`{word}` takes no such argument: leave out `{unexpected}`"
         )),
         None => Ok(task),
     }
@@ -120,13 +132,18 @@ mod tests {
         assert_eq!(parsed("check-features"), Ok(Task::CheckFeatures));
         assert_eq!(parsed("test"), Ok(Task::Test(vec![])));
         assert_eq!(parsed("pg"), Ok(Task::Pg(vec![])));
+        let instructions = |bless| Ok(Task::Instructions { bless });
+        assert_eq!(parsed("instructions"), instructions(false));
+        assert_eq!(parsed("instructions --bless"), instructions(true));
     }
 
     #[test]
     fn arguments_are_passed_on_as_they_are() {
         let line = "-p mire -- --exact help";
         assert_eq!(parsed(&format!("test {line}")), Ok(Task::Test(words(line))));
-        assert_eq!(parsed("bench --json 3"), Ok(Task::Bench(words("--json 3"))));
+        for line in ["bench --json 3", "bench -- --json 3"] {
+            assert_eq!(parsed(line), Ok(Task::Bench(words("--json 3"))));
+        }
     }
 
     #[test]
@@ -143,6 +160,7 @@ mod tests {
             unknown.contains("`tset`") && unknown.contains("help"),
             "{unknown}"
         );
+        assert!(parsed("instructions fold").is_err());
         let too_much = parsed("bless ui-tests").unwrap_err();
         assert!(
             too_much.contains("`bless`") && too_much.contains("`ui-tests`"),
@@ -153,7 +171,16 @@ mod tests {
 
     #[test]
     fn help_names_every_task() {
-        for word in ["test", "bless", "check-features", "bench", "pg", "help"] {
+        let words = [
+            "test",
+            "bless",
+            "check-features",
+            "bench",
+            "instructions",
+            "pg",
+            "help",
+        ];
+        for word in words {
             assert!(HELP.contains(&format!("\n  {word} ")), "{word}");
         }
     }

@@ -6,6 +6,7 @@ mod child;
 mod disk;
 mod features;
 mod install;
+mod instructions;
 mod server;
 
 use std::env;
@@ -88,6 +89,7 @@ fn run(task: Task) -> anyhow::Result<u8> {
                 }
             }
         }
+        Task::Instructions { bless } => instructions::run(&children, bless),
         Task::Bless => bless::bless(&children),
         Task::CheckFeatures => features::check(&children),
     }
@@ -109,5 +111,13 @@ fn root() -> &'static Path {
 fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    // What cargo says of this program is not for the builds that it starts: some build scripts look
+    // there, and would build anew each time that cargo is called by hand in between.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }

@@ -240,6 +240,14 @@ impl<P: TableProjection> Touched<P> {
     }
 }
 
+/// What a page costs without the database: decodes its events, finds the rows that they touch, and
+/// folds into new ones. Answers how many there are.
+pub fn fold_batch<P: TableProjection>(batch: &Batch) -> Result<usize, Failure> {
+    let mut touched = Touched::<P>::of(batch)?;
+    touched.fold(batch)?;
+    Ok(touched.rows.len())
+}
+
 fn unreadable(event: &PageEvent<'_>, source: crate::upcast::DecodeError) -> Failure {
     let error = EventStoreError::Deserialization {
         stream_id: event.stream_id().to_owned(),
