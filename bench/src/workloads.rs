@@ -5,6 +5,7 @@ mod bystander;
 mod catch_up;
 pub mod compile_time;
 mod contended;
+mod fairness;
 mod fold;
 mod growth;
 mod losses;
@@ -36,5 +37,6 @@ pub fn all() -> Vec<Box<dyn Workload>> {
         Box::new(compile_time::CompileTime),
         Box::new(losses::Losses),
         Box::new(memory::Memory),
+        Box::new(fairness::Fairness),
     ]
 }

@@ -159,6 +159,7 @@ pub fn table(rows: &[Row]) -> String {
 fn shown(value: f64, unit: Unit) -> String {
     match unit {
         Unit::PerSecond | Unit::Events => thousands(value),
+        Unit::Millis if value < 10.0 => format!("{value:.2} ms"),
         Unit::Millis => format!("{value:.1} ms"),
         Unit::Seconds => format!("{value:.2} s"),
         Unit::Mebibytes => format!("{value:.1} MiB"),
@@ -240,7 +241,7 @@ mod tests {
             cells(4)[1..8],
             ["", "", "", "another", "8", "0.50×", "≥ 1× ✗"]
         );
-        assert_eq!(cells(6)[7], "≤ 5.0 ms ✓");
+        assert_eq!(cells(6)[7], "≤ 5.00 ms ✓");
         assert_eq!(cells(7)[7], "");
     }
 }
