@@ -9,12 +9,13 @@ mod systems;
 mod workload;
 mod workloads;
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use options::{Asked, Options};
 use report::{About, Measured};
@@ -83,34 +84,32 @@ fn run(options: &Options) -> anyhow::Result<()> {
 /// The workloads that were asked for.
 fn chosen(options: &Options) -> anyhow::Result<Vec<Box<dyn Workload>>> {
     let filters = &options.filters;
-    let chosen: Vec<_> = workloads::all()
-        .into_iter()
-        .filter(|workload| {
-            if filters.is_empty() {
-                return options.all || options.list || !workload.is_long();
-            }
-            filters.iter().any(|filter| {
-                let is_number = filter.starts_with(|first: char| first.is_ascii_digit());
-                workload.number() == filter
-                    || (!is_number && workload.name().contains(filter.as_str()))
-            })
-        })
-        .collect();
-    if chosen.is_empty() {
-        bail!(
-            "no workload is called {}: `--list` names them",
-            filters.join(" or ")
-        );
+    let matches = |workload: &dyn Workload, filter: &String| {
+        let is_number = filter.starts_with(|first: char| first.is_ascii_digit());
+        workload.number() == filter || (!is_number && workload.name().contains(filter.as_str()))
+    };
+    let all = workloads::all();
+    for filter in filters {
+        if !all.iter().any(|workload| matches(&**workload, filter)) {
+            bail!("no workload is called {filter}: `--list` names them");
+        }
     }
-    Ok(chosen)
+    let is_chosen = |workload: &dyn Workload| match filters.as_slice() {
+        [] => options.all || options.list || !workload.is_long(),
+        filters => filters.iter().any(|filter| matches(workload, filter)),
+    };
+    Ok(all
+        .into_iter()
+        .filter(|workload| is_chosen(&**workload))
+        .collect())
 }
 
 async fn measure(chosen: Vec<Box<dyn Workload>>, options: Options) -> anyhow::Result<()> {
-    let server = Server::connect().await?;
     let mut steps = 0;
     for workload in &chosen {
         steps += rounds::steps(&**workload, &options)?;
     }
+    let server = Server::connect().await?;
     let progress = progress_bar(steps);
     let mut measured = Measured::default();
     for workload in &chosen {
@@ -157,9 +156,18 @@ fn progress_bar(steps: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         progress.set_draw_target(ProgressDrawTarget::hidden());
     }
-    let style =
-        ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}, about {eta} left  {msg}");
-    progress.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}{left}  {msg}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    // Before the first step nothing is known.
+    let style = style.with_key(
+        "left",
+        |state: &ProgressState, text: &mut dyn fmt::Write| {
+            if state.pos() > 0 {
+                let _ = write!(text, ", about {} left", HumanDuration(state.eta()));
+            }
+        },
+    );
+    progress.set_style(style);
     progress.enable_steady_tick(Duration::from_millis(200));
     progress
 }

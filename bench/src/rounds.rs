@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use anyhow::Context;
 use indicatif::ProgressBar;
 
 use crate::options::Options;
@@ -43,7 +44,7 @@ pub fn steps(workload: &dyn Workload, options: &Options) -> anyhow::Result<u64> 
     Ok((turns * options.rounds) as u64)
 }
 
-/// Measures a workload.
+/// Measures a workload. The systems' databases are dropped, also when it fails.
 pub async fn measure(
     workload: &dyn Workload,
     options: &Options,
@@ -51,27 +52,65 @@ pub async fn measure(
     progress: &ProgressBar,
 ) -> anyhow::Result<Measured> {
     let mut stands = Vec::new();
-    for kind in contestants(workload, options)? {
-        progress.set_message(format!(
-            "{} {}: filling {}",
-            workload.number(),
-            workload.name(),
-            kind.title
-        ));
-        let database = server.database().await?;
-        let system = kind.open(&database.url, options.connections).await?;
-        let stand = Stand {
+    let measured: anyhow::Result<Vec<Row>> = async {
+        for kind in contestants(workload, options)? {
+            say(progress, workload, &format!("filling {}", kind.title));
+            stands.push(stand(kind, options, server).await?);
+            if let Some(stand) = stands.last() {
+                workload.prepare(stand).await?;
+            }
+        }
+        let turns = take_turns(workload, options, server, progress, &stands).await?;
+        Ok(rows(workload, &turns))
+    }
+    .await;
+
+    let mut latencies = Vec::new();
+    for stand in stands {
+        drop(stand.system);
+        let kept = stand.kept.into_inner();
+        for (label, histogram) in kept.unwrap_or_else(PoisonError::into_inner) {
+            latencies.push(Latencies::new(workload, label, &stand.kind, &histogram));
+        }
+        let dropped = stand.database.drop().await;
+        // Why a measurement failed is worth more than why its database could not be dropped.
+        if measured.is_ok() {
+            dropped?;
+        }
+    }
+    Ok(Measured {
+        rows: measured?,
+        latencies,
+    })
+}
+
+/// A system on a database of its own.
+async fn stand(kind: Kind, options: &Options, server: &Server) -> anyhow::Result<Stand> {
+    let database = server.database().await?;
+    match kind.open(&database.url, options.connections).await {
+        Ok(system) => Ok(Stand {
             kind,
             system,
             database,
             connections: options.connections,
             quick: options.quick,
             kept: Mutex::default(),
-        };
-        workload.prepare(&stand).await?;
-        stands.push(stand);
+        }),
+        Err(error) => {
+            database.drop().await?;
+            Err(error)
+        }
     }
+}
 
+/// Measures each system once a round, and what ours is held against after them.
+async fn take_turns<'a>(
+    workload: &dyn Workload,
+    options: &Options,
+    server: &Server,
+    progress: &ProgressBar,
+    stands: &'a [Stand],
+) -> anyhow::Result<Vec<(Turn<'a>, Vec<Vec<f64>>)>> {
     let mut turns: Vec<(Turn<'_>, Vec<Vec<f64>>)> = stands
         .iter()
         .map(|stand| (Turn::System(stand), Vec::new()))
@@ -84,20 +123,12 @@ pub async fn measure(
             server.settle().await?;
             let figures = match turn {
                 Turn::System(stand) => {
-                    progress.set_message(format!(
-                        "{} {}: {}",
-                        workload.number(),
-                        workload.name(),
-                        stand.kind.title
-                    ));
-                    workload.measure(stand, round).await?
+                    say(progress, workload, stand.kind.title);
+                    let measured = workload.measure(stand, round).await;
+                    measured.with_context(|| format!("measuring {}", stand.kind.title))?
                 }
                 Turn::Limit(stand) => {
-                    progress.set_message(format!(
-                        "{} {}: limit",
-                        workload.number(),
-                        workload.name()
-                    ));
+                    say(progress, workload, "limit");
                     workload.measure_limit(stand, round).await?
                 }
             };
@@ -105,22 +136,11 @@ pub async fn measure(
             progress.inc(1);
         }
     }
+    Ok(turns)
+}
 
-    let rows = rows(workload, &turns);
-    drop(turns);
-    let mut latencies = Vec::new();
-    for stand in stands {
-        drop(stand.system);
-        let kept = stand
-            .kept
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        for (label, histogram) in kept {
-            latencies.push(Latencies::new(workload, label, &stand.kind, &histogram));
-        }
-        stand.database.drop().await?;
-    }
-    Ok(Measured { rows, latencies })
+fn say(progress: &ProgressBar, workload: &dyn Workload, what: &str) {
+    progress.set_message(format!("{} {}: {what}", workload.number(), workload.name()));
 }
 
 /// A row for each figure and peer, and one against the limit after the peers.
