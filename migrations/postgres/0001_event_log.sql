@@ -204,7 +204,9 @@ BEGIN
             END IF;
         END LOOP;
     END IF;
-    IF p_keys IS NULL AND (p_expected = v_actual OR -1 = ALL (p_expected) AND NOT -1 = ANY (v_actual)) THEN
+    -- The look at the busy ones comes first: they have the -1 that "any" is expected with, too.
+    IF p_keys IS NULL AND NOT -1 = ANY (v_actual)
+       AND (p_expected = v_actual OR -1 = ALL (p_expected)) THEN
         outcomes := array_fill('written'::text, ARRAY[v_streams]);
     ELSE
         SELECT array_agg(CASE

@@ -439,7 +439,7 @@ async fn a_runtime_that_shuts_down_leaves_the_store_to_others() {
     }
     // As many as there are flushers.
     until("their statements", || async {
-        waits_for_locks(&store).await == 2
+        waits_for_locks(&store).await == 3
     })
     .await;
     other.shutdown_background();
