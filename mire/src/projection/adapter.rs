@@ -53,6 +53,10 @@ impl<DB: Backend, H: TransactionalEventHandler<DB>> TransactionalPageHandler<DB>
     }
 }
 
+/// How many events a batch handler gets: all of them are decoded at the same time, and handling
+/// them can't be stopped in between.
+const HANDED_AT_ONCE: i64 = 1000;
+
 pub(super) struct TransactionalBatch<H>(pub(super) H);
 
 impl<DB: Backend, H: TransactionalBatchEventHandler<DB>> TransactionalPageHandler<DB>
@@ -60,6 +64,10 @@ impl<DB: Backend, H: TransactionalBatchEventHandler<DB>> TransactionalPageHandle
 {
     fn categories(&self) -> Vec<String> {
         category::<H::Aggregate>()
+    }
+
+    fn batch_size(&self) -> i64 {
+        HANDED_AT_ONCE
     }
 
     fn handle<'a>(

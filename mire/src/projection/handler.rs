@@ -226,7 +226,7 @@ on_backend! {
         fn categories(&self) -> Vec<String>;
 
         /// How many events it is given at once at most, unless the runner was told a number.
-        /// Default: 1,000.
+        /// Default: 4,000.
         fn batch_size(&self) -> i64 {
             crate::projection::leader::BATCH_SIZE
         }

@@ -245,8 +245,9 @@ impl<DB: Backend> ProjectionRunnerBuilder<DB> {
         self
     }
 
-    /// The most events that are read, and committed, at once. Default: 1,000, and 4,000 for table
-    /// projections, whose pages cost little more the longer they are.
+    /// The most events that are read, and committed, at once. Default: 4,000, and 1,000 for handlers
+    /// that are given a batch in one piece. Those that take one event at a time commit after 200 ms
+    /// at the latest.
     pub fn batch_size(mut self, events: i64) -> Self {
         self.settings.batch_size = Some(events);
         self

@@ -22,10 +22,6 @@ use crate::table::prepare::prepare;
 use crate::table::rebuild::{Upkeep, upkeep};
 use crate::table::{Delivery, TableProjection};
 
-/// Round trips are what a page costs, so a long one is worth its memory: measured on PostgreSQL,
-/// 500 events a page fold at 38,000 a second, 1,000 at 63,000, 2,000 at 93,000, 5,000 at 131,000.
-const BATCH_SIZE: i64 = 4000;
-
 /// Keeps the table of a projection.
 pub(crate) struct TableHandler<P, DB: Backend> {
     statements: DB::Statements,
@@ -54,10 +50,6 @@ impl<P: TableProjection, DB: Backend> TransactionalPageHandler<DB> for TableHand
 
     fn prepare<'a>(&'a self, conn: &'a mut DB::Connection) -> BoxFuture<'a, anyhow::Result<()>> {
         Box::pin(async move { Ok(prepare::<DB>(conn, &P::TABLE).await?) })
-    }
-
-    fn batch_size(&self) -> i64 {
-        BATCH_SIZE
     }
 
     fn minds_catching_up(&self) -> bool {
