@@ -63,10 +63,35 @@ impl TestDatabase {
     ///
     /// When the server can't be reached, or doesn't let us create databases.
     pub async fn create_on(server: &str) -> anyhow::Result<Self> {
+        Self::create_as(server, "").await
+    }
+
+    /// Creates a fresh database whose default collation sorts text as English does, and not by its
+    /// bytes. `None` when the server can't: before PostgreSQL 15.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    pub async fn create_english() -> anyhow::Result<Option<Self>> {
+        let server = match given_server()? {
+            Some(url) => url,
+            None => shared_cluster()?,
+        };
+        let number: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
+            .fetch_one(&mut connect(&server).await?)
+            .await?;
+        if number < 150_000 {
+            return Ok(None);
+        }
+        let options = "TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en-US'";
+        Self::create_as(&server, options).await.map(Some)
+    }
+
+    async fn create_as(server: &str, options: &str) -> anyhow::Result<Self> {
         let name = format!("mire_test_{}", Uuid::new_v4().simple());
         let url = with_database(server, &name)?;
         let mut conn = connect(server).await?;
-        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name} {options}")))
             .execute(&mut conn)
             .await
             .with_context(|| format!("can't create a database on {}", without_password(server)))?;

@@ -5,6 +5,7 @@
 #[macro_use]
 mod common;
 
+mod append_outcomes;
 mod bad_input;
 mod cancelled;
 mod copy;
