@@ -78,6 +78,35 @@ async fn a_release_is_heard_by_other_processes_at_once() {
     stop(b).await;
 }
 
+/// The user's own work may take every connection of the pool for as long as it likes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_without_a_free_connection_costs_no_lease() {
+    let (store, database) = set_up().await;
+    let far = EventStore::new(PgPool::connect(database.url()).await.unwrap());
+    let running = start(fast(&store, "a").subscribe("s", Plain::new()));
+    until("a leads", || async { leader(&far, "s").await.is_some() }).await;
+    let mut taken = Vec::new();
+    for _ in 0..store.pool().options().get_max_connections() {
+        taken.push(store.pool().acquire().await.unwrap());
+    }
+    let status = || async {
+        let status = mire::lease::status(far.pool(), "s").await.unwrap();
+        status.unwrap()
+    };
+    let since = status().await.heartbeat_at;
+    // Longer than the ttl, twice.
+    until("heartbeats", || async {
+        (status().await.heartbeat_at - since).num_seconds() >= 5
+    })
+    .await;
+    assert_eq!(leader(&far, "s").await, Some(("a".into(), 1)));
+    drop(taken);
+    append(&far, "account-1", [1]).await;
+    caught_up(&far).await;
+    assert_eq!(leader(&far, "s").await, Some(("a".into(), 1)));
+    stop(running).await;
+}
+
 /// Notes the event, then waits until it may go on.
 struct Held {
     worker: &'static str,
