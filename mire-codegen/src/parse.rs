@@ -2,6 +2,7 @@
 
 pub(crate) mod aggregate;
 mod attributes;
+mod borrowed;
 mod content;
 mod functions;
 pub(crate) mod items;

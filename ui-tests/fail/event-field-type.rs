@@ -17,5 +17,8 @@ mire::aggregate!(
 );
 
 fn main() {
-    drop(AccountEvent::Deposited { amount: 1 });
+    drop(AccountEvent::Deposited {
+        amount: 1,
+        by: None,
+    });
 }

@@ -6,8 +6,9 @@ use syn::spanned::Spanned;
 use syn::{Attribute, GenericArgument, Path, PathArguments, Type, Visibility};
 
 use super::attributes::Sorted;
+use super::borrowed;
 use super::content::{Content, Macro, content, refuse_generics};
-use super::functions::{self, SelfKind};
+use super::functions::{self, Owned, SelfKind};
 use super::items::{Data, Function};
 use crate::attrs::Words;
 use crate::errors::Errors;
@@ -54,6 +55,7 @@ fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> A
         Some(attr) => Words::read(Place::Aggregate, &attr, errors),
         None => Words::none(Place::Aggregate, ident.span()),
     };
+    borrowed::refuse(&mut data, "a state", errors);
     refuse_generics(
         &data,
         "an aggregate has no generic parameters: its streams hold events of one shape",
@@ -61,7 +63,7 @@ fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> A
     );
     let krate = words.krate(errors);
     let category = category(&words, &ident, errors);
-    let id = id(&words, errors);
+    let id = id(&words, &ident, errors);
     let snapshot_every = words
         .count("snapshot_every", errors)
         .map(|(count, _)| count);
@@ -85,13 +87,28 @@ fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> A
                 Words::read(Place::Command, &attr, errors);
                 commands.push(command(data.vis(), attrs, function, errors));
             }
-            None => errors.at(
-                function.sig.ident.span(),
-                format_args!("{name} is neither an event nor a command"),
-                format_args!(
-                    "put `#[event]` or `#[command]` on it, or move it into an `impl {ident}` beside the macro"
-                ),
-            ),
+            None => {
+                errors.at(
+                    function.sig.ident.span(),
+                    format_args!("{name} is neither an event nor a command"),
+                    format_args!(
+                        "put `#[event]` or `#[command]` on it, or move it into an `impl {ident}` beside the macro"
+                    ),
+                );
+                // It goes out as what it seems to be. More of its mistakes are for the next time.
+                let mut unsaid = Errors::default();
+                if functions::receiver(&function.sig).0 == SelfKind::Mutable {
+                    let attr = syn::parse_quote!(#[event]);
+                    events.push(event(&category, attr, attrs, &function, &mut unsaid));
+                } else {
+                    let command = command(data.vis(), attrs, function, &mut unsaid);
+                    let recorded = false;
+                    commands.push(Command {
+                        recorded,
+                        ..command
+                    });
+                }
+            }
         }
     }
     let event = format!("{}Event", names::text(&ident));
@@ -143,10 +160,27 @@ fn category(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
     }
 }
 
-fn id(words: &Words, errors: &mut Errors) -> Id {
+/// Names that nobody wants for a type to be generated.
+const KNOWN_TYPES: [&str; 14] = [
+    "String", "Uuid", "bool", "char", "str", "i16", "i32", "i64", "i128", "u16", "u32", "u64",
+    "u128", "usize",
+];
+
+fn id(words: &Words, state: &Ident, errors: &mut Errors) -> Id {
     match words.path("id", errors) {
         None => Id::Text,
         Some(path) => match path.get_ident() {
+            Some(ident) if KNOWN_TYPES.iter().any(|known| ident == known) => {
+                errors.at(
+                    ident.span(),
+                    format_args!("`id({ident})` would generate a new type called `{ident}`"),
+                    format_args!(
+                        "write `id({}Id)` for a UUID, a path for a type of yours, as in `id(crate::Isbn)`, or leave `id` out for any text",
+                        names::text(state)
+                    ),
+                );
+                Id::Text
+            }
             Some(ident) => Id::Generated(ident.clone()),
             None => Id::Named(path.to_token_stream()),
         },
@@ -169,11 +203,19 @@ fn event(
     let (version, upcasts) = versions(&words, &sig.ident, errors);
     let fields = functions::parameters(function, errors)
         .into_iter()
-        .filter_map(|(parameter, typed)| {
+        .filter_map(|(mut parameter, typed)| {
             let mut attrs = Sorted::new(typed.attrs.clone());
             let _ = attrs.own(&[], "a field of an event", errors);
-            let (stored, by_reference) = functions::owned(&typed.ty, errors)?;
+            let Owned {
+                stored,
+                by_reference,
+                mended,
+            } = functions::owned(&typed.ty, errors)?;
             let (docs, rest) = (attrs.docs.tokens, attrs.rest);
+            if let Some(ty) = mended {
+                let pat = &typed.pat;
+                parameter.declared = quote!(#pat: #ty);
+            }
             Some(Field {
                 parameter,
                 attrs: quote!(#docs #(#rest)*),

@@ -58,6 +58,7 @@ impl Sorted {
         on: &str,
         errors: &mut Errors,
     ) -> Option<Attribute> {
+        self.mend_names(names, errors);
         let mut found: Option<Attribute> = None;
         for attr in std::mem::take(&mut self.own) {
             let name = attr.path().to_token_stream().to_string();
@@ -84,6 +85,34 @@ impl Sorted {
             }
         }
         found
+    }
+
+    /// An attribute that nobody knows but that is nearly one of `names` was meant to be it.
+    pub(crate) fn mend_names(&mut self, names: &[&str], errors: &mut Errors) {
+        for mut attr in std::mem::take(&mut self.rest) {
+            let Some(written) = attr.path().get_ident().cloned() else {
+                self.rest.push(attr);
+                continue;
+            };
+            let text = written.to_string();
+            let meant = names.iter().find(|name| misspells(&text, name));
+            let Some(meant) = meant else {
+                self.rest.push(attr);
+                continue;
+            };
+            errors.at(
+                written.span(),
+                format_args!("there is no `#[{written}]`"),
+                format_args!("did you mean `#[{meant}]`?"),
+            );
+            let path = syn::Path::from(proc_macro2::Ident::new(meant, written.span()));
+            match &mut attr.meta {
+                Meta::Path(it) => *it = path,
+                Meta::List(it) => it.path = path,
+                Meta::NameValue(it) => it.path = path,
+            }
+            self.own.push(attr);
+        }
     }
 
     /// Takes all attributes of one name, which may stand there several times.
@@ -123,6 +152,12 @@ impl Sorted {
         }
         names
     }
+}
+
+/// Whether `written` is `name` in other capitals, or a slip away from it.
+pub(super) fn misspells(written: &str, name: &str) -> bool {
+    let small = written.to_lowercase();
+    small == name || name.len() > 3 && strsim::jaro_winkler(&small, name) > 0.92
 }
 
 fn doc_lines(attr: &Attribute) -> Vec<String> {

@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{FnArg, Pat, PatType, Receiver, ReturnType, Signature, Type};
 
+use super::borrowed;
 use super::items::Function;
 use crate::errors::Errors;
 use crate::model::Parameter;
@@ -136,20 +137,31 @@ fn plain_name(pat: &Pat) -> Option<&Ident> {
     }
 }
 
+/// A parameter as a field that is stored.
+pub(crate) struct Owned {
+    /// The field's type.
+    pub(crate) stored: TokenStream,
+    pub(crate) by_reference: bool,
+    /// What the function takes instead of what was written, after a mistake.
+    pub(crate) mended: Option<TokenStream>,
+}
+
 /// The type a field has when a function takes it as `ty`: `&str` is a `String`, `&[T]` a `Vec<T>`,
-/// `&T` a `T`. The flag says whether it is taken by reference.
-pub(crate) fn owned(ty: &Type, errors: &mut Errors) -> Option<(TokenStream, bool)> {
-    let (ty, owned, by_reference) = match ty {
+/// `&T` a `T`. `None` when no type could be stored in its place.
+pub(crate) fn owned(ty: &Type, errors: &mut Errors) -> Option<Owned> {
+    let mut mended = None;
+    let (inner, stored, by_reference) = match ty {
         Type::Reference(reference) => {
+            let inner = &*reference.elem;
             if let Some(mutable) = &reference.mutability {
                 errors.at(
                     mutable.span(),
                     "an event has happened, so its fields can't be changed",
                     "take the field by `&`, or by value",
                 );
-                return None;
+                mended = Some(quote!(&#inner));
             }
-            let owned = match &*reference.elem {
+            let stored = match inner {
                 Type::Path(path) if path.path.is_ident("str") => {
                     quote!(::std::string::String)
                 }
@@ -159,19 +171,45 @@ pub(crate) fn owned(ty: &Type, errors: &mut Errors) -> Option<(TokenStream, bool
                 }
                 other => other.to_token_stream(),
             };
-            (&*reference.elem, owned, true)
+            (inner, stored, true)
         }
         other => (other, other.to_token_stream(), false),
     };
     let mut finder = NotStorable::default();
-    finder.visit_type(ty);
-    match finder.found {
-        None => Some((owned, by_reference)),
-        Some((span, wrong, mend)) => {
-            errors.at(span, wrong, mend);
-            None
-        }
+    finder.visit_type(inner);
+    let Some((span, wrong, mend)) = finder.found else {
+        return Some(Owned {
+            stored,
+            by_reference,
+            mended,
+        });
+    };
+    errors.at(span, wrong, mend);
+    let text = stored.to_string();
+    let stored = if text.starts_with("impl") && (text.contains("str") || text.contains("String")) {
+        // `impl AsRef<str>` and its like.
+        quote!(::std::string::String)
+    } else {
+        borrowed::owned(stored, &[])
+    };
+    let names_one = |ty: &Type| {
+        let mut again = NotStorable::default();
+        again.visit_type(ty);
+        again.found.is_none()
+    };
+    if !syn::parse2::<Type>(stored.clone()).is_ok_and(|ty| names_one(&ty)) {
+        return None;
     }
+    let mended = if by_reference {
+        quote!(&#stored)
+    } else {
+        stored.clone()
+    };
+    Some(Owned {
+        stored,
+        by_reference,
+        mended: Some(mended),
+    })
 }
 
 /// Finds what the type of a stored field can't have.

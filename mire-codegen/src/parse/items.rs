@@ -95,7 +95,8 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
                 }
                 Err(error) => {
                     errors.push(error);
-                    skip_to_end_of_item(input, false);
+                    let broken = skip_to_end_of_item(input, false);
+                    items.extend(broken_struct(broken).map(|it| Item::Data(Data::Struct(it))));
                 }
             }
         }
@@ -105,6 +106,47 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
         errors.push(error);
     }
     items
+}
+
+/// What can be read of a struct with a mistake among its fields: the other ones, so that only the
+/// mistake is reported, and an editor knows the type while a field is being typed.
+fn broken_struct(tokens: TokenStream) -> Option<ItemStruct> {
+    let parser = |input: ParseStream<'_>| {
+        let head = (
+            input.call(Attribute::parse_outer)?,
+            input.parse::<Visibility>()?,
+            input.parse::<Token![struct]>()?,
+            input.parse::<Ident>()?,
+            input.parse::<syn::Generics>()?,
+        );
+        let content;
+        syn::braced!(content in input);
+        let mut fields = Vec::new();
+        while !content.is_empty() {
+            let attempt = content.fork();
+            let field = syn::Field::parse_named(&attempt);
+            if attempt.peek(Token![:]) {
+                // `owner: balance: i64`: the first one has no type yet.
+                content.call(Attribute::parse_outer)?;
+                content.parse::<Visibility>()?;
+                content.parse::<Ident>()?;
+                content.parse::<Token![:]>()?;
+                continue;
+            }
+            if let Ok(field) = field {
+                content.advance_to(&attempt);
+                fields.push(field);
+            }
+            while let Ok(token) = content.parse::<TokenTree>() {
+                if matches!(&token, TokenTree::Punct(end) if [',', ';'].contains(&end.as_char())) {
+                    break;
+                }
+            }
+        }
+        let (attrs, vis, keyword, ident, generics) = head;
+        Ok(syn::parse_quote!(#(#attrs)* #vis #keyword #ident #generics { #(#fields),* }))
+    };
+    parser.parse2(tokens).ok()
 }
 
 fn item(input: ParseStream<'_>) -> syn::Result<Item> {

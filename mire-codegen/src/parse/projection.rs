@@ -11,6 +11,7 @@ use syn::{GenericParam, Visibility};
 use self::events::{On, Reads};
 use self::functions::Handlers;
 use super::attributes::Sorted;
+use super::borrowed;
 use super::content::{Content, Macro, content};
 use super::functions::{SelfKind, receiver};
 use super::items::{Data, Function};
@@ -53,6 +54,7 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
 fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> Projection {
     let ident = data.ident().clone();
     let mut attrs = Sorted::new(data.take_attrs());
+    attrs.mend_names(&["ignores"], errors);
     let ignores = attrs.take_own("ignores");
     let words = match attrs.own(&["projection"], "the struct of a projection", errors) {
         Some(attr) => Words::read(Place::Projection, &attr, errors),
@@ -65,6 +67,9 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
         .map(|function| events::on(function, &ident, errors))
         .collect();
     let mut reads = Reads::of(&words, &ident, &functions, errors);
+    if row::has_marks(&data) {
+        borrowed::refuse(&mut data, "a row", errors);
+    }
     let columns = row::columns(&mut data, errors);
 
     let kind = kind(&words, &columns, &functions, &ident, errors);

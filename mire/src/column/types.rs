@@ -40,6 +40,11 @@ pub trait StoredColumn: sealed::Sealed + Sized + Send + 'static {
 }
 
 /// A stored form that is no `Option`, of which there can therefore be one.
+#[diagnostic::on_unimplemented(
+    message = "`Option<{Self}>` can't be a column",
+    label = "NULL twice",
+    note = "a column is NULL or it isn't: use one `Option`, or store the field as JSON with `#[json]`"
+)]
 pub trait NotNull: StoredColumn {}
 
 impl<S: NotNull> sealed::Sealed for Option<S> {}

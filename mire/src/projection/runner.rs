@@ -438,4 +438,11 @@ macro_rules! runner {
         $(let builder = $crate::runner!(@subscribe builder, $projection $(, $value)?);)+
         builder
     }};
+    ($store:expr, $($projections:tt)*) => {
+        ::core::compile_error!(
+            "`runner!` takes the store, and then projections\nhelp: write one that keeps a table by \
+             its type, `Balance`, and one that acts with its value behind it, `WelcomeMail = \
+             WelcomeMail { … }`"
+        )
+    };
 }

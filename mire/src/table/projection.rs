@@ -101,6 +101,11 @@ pub struct TableDef {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` keeps no table",
+    label = "not a projection with a table",
+    note = "a projection that acts is given as a value: `{Self} = …` in `runner!`, or `subscribe_projection(…)`"
+)]
 pub trait TableProjection: Sized + Send + Sync + 'static {
     /// What it reads: an event type, or an enum of several.
     type Event: Send + Sync;

@@ -23,7 +23,7 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
         id: _,
         snapshot_every,
         events,
-        commands: _,
+        commands,
     } = aggregate;
     let derives = generated_derives(krate, derives, snapshot_every.is_some());
     let arms = events.iter().map(|it| arm(event, it));
@@ -55,6 +55,30 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
         "",
         "It goes on with `.when(|state| …)` and `.then([…])`; no database is needed.",
     ]);
+    // A function of the user's with that name is a mistake, which is said once.
+    let is_free = |name: &str| {
+        !events.iter().any(|it| it.ident == name) && !commands.iter().any(|it| it.ident == name)
+    };
+    let stream = is_free("stream").then(|| {
+        quote! {
+            #stream_docs
+            #vis fn stream(
+                id: &(impl #krate::AggregateId<Self> + ?::core::marker::Sized),
+            ) -> ::core::result::Result<#krate::AggregateStream<Self>, #krate::EventStoreError> {
+                #krate::AggregateStream::of(id)
+            }
+        }
+    });
+    let given = is_free("given").then(|| {
+        quote! {
+            #given_docs
+            #vis fn given(
+                events: impl ::core::iter::IntoIterator<Item = #event>,
+            ) -> #krate::testing::Given<Self> {
+                #krate::testing::given(events)
+            }
+        }
+    });
     quote! {
         #derives
         #item
@@ -87,18 +111,8 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
 
         #[allow(dead_code)]
         impl #ident {
-            #stream_docs
-            #vis fn stream(
-                id: &(impl #krate::AggregateId<Self> + ?::core::marker::Sized),
-            ) -> ::core::result::Result<#krate::AggregateStream<Self>, #krate::EventStoreError> {
-                #krate::AggregateStream::of(id)
-            }
-            #given_docs
-            #vis fn given(
-                events: impl ::core::iter::IntoIterator<Item = #event>,
-            ) -> #krate::testing::Given<Self> {
-                #krate::testing::given(events)
-            }
+            #stream
+            #given
         }
 
         #snapshot

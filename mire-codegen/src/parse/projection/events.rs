@@ -71,8 +71,29 @@ impl Reads {
                 .iter()
                 .all(|(_, _, on)| on.as_ref().is_some_and(|on| on.path.is_some())),
         };
+        let named: Vec<Path> = functions
+            .iter()
+            .filter_map(|(_, _, on)| split(on.as_ref()?.path.as_ref()?))
+            .map(|(set, _)| set)
+            .collect();
         for path in words.paths_of("reads", errors) {
-            reads.add(&path, errors);
+            match enum_of_aggregate(&path, &named) {
+                None => reads.add(&path, errors),
+                Some(set) => {
+                    errors.on(
+                        &path,
+                        format_args!(
+                            "`{}` is the aggregate; its events are `{}`",
+                            names::path_text(&path),
+                            names::path_text(set)
+                        ),
+                        format_args!("write `reads({})`", names::path_text(set)),
+                    );
+                    if !reads.has(set) {
+                        reads.push(set);
+                    }
+                }
+            }
         }
         if !reads.sets.is_empty() {
             return reads;
@@ -185,6 +206,17 @@ fn split(path: &Path) -> Option<(Path, Ident)> {
     }
     set.segments.pop_punct();
     Some((set, variant))
+}
+
+/// The enum that was meant, when `read` is its aggregate: the functions name events of the enum,
+/// and none of `read` itself.
+fn enum_of_aggregate<'a>(read: &Path, named: &'a [Path]) -> Option<&'a Path> {
+    let text = names::path_text(read);
+    if named.iter().any(|set| names::path_text(set) == text) {
+        return None;
+    }
+    let its_enum = format!("{text}Event");
+    named.iter().find(|set| names::path_text(set) == its_enum)
 }
 
 /// The paths in `#[ignores(…)]`.

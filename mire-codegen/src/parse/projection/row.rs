@@ -10,6 +10,7 @@ use crate::fingerprint::Fingerprint;
 use crate::keywords::{Place, words_of};
 use crate::model::Column;
 use crate::names;
+use crate::parse::attributes::misspells;
 use crate::parse::content::refuse_generics;
 use crate::parse::items::Data;
 
@@ -26,6 +27,15 @@ impl Declared {
     pub(super) fn is_marked(&self) -> bool {
         self.key.or(self.index).or(self.json).is_some()
     }
+}
+
+/// Whether a field is marked as a column.
+pub(super) fn has_marks(data: &Data) -> bool {
+    let Data::Struct(item) = data else {
+        return false;
+    };
+    let mut attrs = item.fields.iter().flat_map(|field| &field.attrs);
+    attrs.any(|attr| words_of(Place::Column).any(|word| attr.path().is_ident(word.name)))
 }
 
 /// The named fields of the struct. The macro's marks are taken off.
@@ -47,8 +57,7 @@ pub(super) fn columns(data: &mut Data, errors: &mut Errors) -> Vec<Declared> {
             json: None,
         };
         for attr in std::mem::take(&mut field.attrs) {
-            let mark = words_of(Place::Column).find(|word| attr.path().is_ident(word.name));
-            match mark.map(|word| word.name) {
+            match mark(&attr, errors) {
                 Some("key") => mark_once(&mut column.key, &attr, errors),
                 Some("index") => mark_once(&mut column.index, &attr, errors),
                 Some("json") => mark_once(&mut column.json, &attr, errors),
@@ -58,6 +67,22 @@ pub(super) fn columns(data: &mut Data, errors: &mut Errors) -> Vec<Declared> {
         columns.push(column);
     }
     columns
+}
+
+/// The mark that an attribute is, or was probably meant to be.
+fn mark(attr: &Attribute, errors: &mut Errors) -> Option<&'static str> {
+    let written = attr.path().get_ident()?.to_string();
+    let marks = || words_of(Place::Column).map(|word| word.name);
+    if let Some(mark) = marks().find(|mark| written == *mark) {
+        return Some(mark);
+    }
+    let meant = marks().find(|mark| misspells(&written, mark))?;
+    errors.at(
+        attr.path().span(),
+        format_args!("there is no `#[{written}]`"),
+        format_args!("did you mean `#[{meant}]`?"),
+    );
+    Some(meant)
 }
 
 fn mark_once(mark: &mut Option<Span>, attr: &Attribute, errors: &mut Errors) {
