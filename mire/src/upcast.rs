@@ -99,13 +99,19 @@ mod tests {
             },
             Upcast {
                 from: 2,
-                step: |v| add(v, "three"),
+                // It replaces what the first step wrote, so the order shows.
+                step: |v| {
+                    add(v, "three").map(|mut v| {
+                        v["two"] = Value::Null;
+                        v
+                    })
+                },
             },
         ];
         let from_one = upcast("e", b"{}", 1, 3, &chain).unwrap();
-        assert_eq!(from_one, serde_json::json!({"two": true, "three": true}));
+        assert_eq!(from_one, serde_json::json!({"two": null, "three": true}));
         let from_two = upcast("e", b"{}", 2, 3, &chain).unwrap();
-        assert_eq!(from_two, serde_json::json!({"three": true}));
+        assert_eq!(from_two, serde_json::json!({"two": null, "three": true}));
         assert!(upcast("e", b"{}", 4, 3, &chain).is_err());
         assert!(upcast("e", b"{}", 0, 3, &chain).is_err());
         assert!(upcast("e", b"{", 3, 3, &chain).is_err());

@@ -180,3 +180,60 @@ async fn execute_takes_commands_in_all_their_forms<DB: TestBackend>() {
     let wallet = store.load::<Wallet>(&id).await.unwrap().unwrap();
     assert_eq!((wallet.state.balance, wallet.version), (30, 3));
 }
+
+/// An event in its third shape. Each step needs what the one before it wrote.
+mod reshaped_twice {
+    use serde_json::{Value, json};
+
+    fn sent_v1(payload: Value) -> Result<Value, String> {
+        let to = payload["to"].as_str().ok_or("version 1 has `to`")?;
+        Ok(json!({ "receiver": to }))
+    }
+
+    fn sent_v2(payload: Value) -> Result<Value, String> {
+        let receiver = &payload["receiver"];
+        let receiver = receiver.as_str().ok_or("version 2 has `receiver`")?;
+        Ok(json!({ "receivers": [receiver] }))
+    }
+
+    mire::aggregate!(
+        /// A letter.
+        #[aggregate(category = "letter")]
+        pub struct Letter {
+            receivers: Vec<String>,
+        }
+
+        #[event(version = 3, upcast(sent_v1, sent_v2))]
+        fn sent(&mut self, receivers: &[String]) {
+            self.receivers = receivers.to_vec();
+        }
+    );
+}
+
+#[test]
+fn an_old_payload_takes_each_upcast_once_and_the_oldest_first() {
+    use mire::{EventData, StoredEvent};
+    use reshaped_twice::LetterEvent;
+
+    let read = |schema_version, data: &str| {
+        LetterEvent::decode(&StoredEvent {
+            event_type: "letter.sent",
+            schema_version,
+            data: data.as_bytes(),
+        })
+    };
+    let sent = LetterEvent::Sent {
+        receivers: vec!["Ann".to_owned()],
+    };
+    for (version, data) in [
+        (1, r#"{"to":"Ann"}"#),
+        (2, r#"{"receiver":"Ann"}"#),
+        (3, r#"{"receivers":["Ann"]}"#),
+    ] {
+        assert_eq!(read(version, data).unwrap(), sent, "version {version}");
+    }
+    let error = read(1, r#"{"receiver":"Ann"}"#).unwrap_err().to_string();
+    assert!(error.contains("version 1 has `to`"), "{error}");
+    let error = read(4, r#"{"receivers":[]}"#).unwrap_err().to_string();
+    assert!(error.contains("reads up to version 3"), "{error}");
+}
