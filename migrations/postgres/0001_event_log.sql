@@ -128,7 +128,7 @@ BEGIN
         SELECT t.s, t.c, 0
           FROM unnest(p_streams, p_categories, p_expected) AS t(s, c, e)
          WHERE t.e <= 0
-         ORDER BY t.s
+         ORDER BY t.s COLLATE "C"
         ON CONFLICT ON CONSTRAINT mire_streams_pkey DO NOTHING;
     END IF;
 
@@ -176,7 +176,7 @@ BEGIN
             SELECT t.s, t.c, 0
               FROM unnest(p_streams, p_categories, p_expected, v_actual) AS t(s, c, e, a)
              WHERE t.e <= 0 AND t.a IS NULL
-             ORDER BY t.s
+             ORDER BY t.s COLLATE "C"
             ON CONFLICT ON CONSTRAINT mire_streams_pkey DO NOTHING
             RETURNING stream_id
         )
