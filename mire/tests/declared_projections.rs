@@ -58,7 +58,7 @@ mire::projection!(
     #[derive(Debug, Clone, PartialEq)]
     pub struct Balance {
         #[key]
-        account: AccountId,
+        pub account: AccountId,
         owner: String,
         #[index]
         balance: i64,

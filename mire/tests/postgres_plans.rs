@@ -10,6 +10,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use crate::common::projections::{elsewhere, fast, start, stop, until};
+use crate::declared_projections::Balance;
+use mire::TableProjection;
+use mire::table::Page;
 use mire_testkit::TestDatabase;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
@@ -234,4 +238,96 @@ async fn plans_made_for_an_empty_log_stay_right() {
     let after = touched(&mut tx).await;
     assert_eq!(after.0 - before.0, 0, "sequential scans");
     assert!(after.1 - before.1 <= 20, "{} rows", after.1 - before.1);
+}
+
+/// Rows of a projection's table, and how many of them have the same value in its index.
+const ROWS: i64 = 20_000;
+const ALIKE: i64 = 5_000;
+
+/// Sequential scans, and rows touched, of the table of `Balance` in this transaction so far.
+async fn touched_balances(store: &mire::EventStore) -> (i64, i64) {
+    sqlx::query_as(
+        "SELECT seq_scan, seq_tup_read + coalesce(idx_tup_fetch, 0)
+           FROM pg_stat_xact_user_tables WHERE relname = $1",
+    )
+    .bind(Balance::TABLE.physical_table())
+    .fetch_one(store.pool())
+    .await
+    .unwrap()
+}
+
+/// The look-ups that a declaration writes touch the rows that they answer, and few besides: neither
+/// the table nor the index of its key is walked through for a value in another index.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_declared_look_up_by_an_index_touches_its_rows_alone() {
+    for analyzed in [true, false] {
+        let (store, _database) = crate::common::store().await;
+        let running = start(fast(&store, "a").subscribe_table::<Balance>());
+        until("the table is complete", || async {
+            let status = Balance::status(&store).await.unwrap();
+            status.own().is_some_and(|own| own.ready_at.is_some())
+        })
+        .await;
+        stop(running).await;
+        let table = Balance::TABLE.physical_table();
+        let analyze = if analyzed { "ANALYZE" } else { "" };
+        // Balances of 0 for many, and another one for each of the rest.
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "ALTER TABLE {table} SET (autovacuum_enabled = off);
+             INSERT INTO {table} (account, owner, balance, tags)
+             SELECT gen_random_uuid(), 'o', greatest(i - {ALIKE}, 0), '{{}}'
+               FROM generate_series(1, {ROWS}) i;
+             {analyze}"
+        )))
+        .execute(store.pool())
+        .await
+        .unwrap();
+
+        // What is counted is of one transaction, so the pool has one connection, and that is in it.
+        let store = elsewhere(&store, 1);
+        sqlx::raw_sql("BEGIN").execute(store.pool()).await.unwrap();
+        let mut before = touched_balances(&store).await;
+        // More often than a plan is made for the values at hand.
+        for round in 0..8 {
+            let mut look_ups = Vec::new();
+            let one = Balance::by_balance(&store, &(7 + round), 10).await;
+            look_ups.push(("one row", 1, one.unwrap(), touched_balances(&store).await));
+            let first = Balance::by_balance(&store, &0, 10).await.unwrap();
+            let last = first[9].account;
+            look_ups.push((
+                "a page of equals",
+                10,
+                first,
+                touched_balances(&store).await,
+            ));
+            let page = Page::of(10).after(&last);
+            let next = Balance::by_balance(&store, &0, page).await.unwrap();
+            look_ups.push(("the next of them", 10, next, touched_balances(&store).await));
+            let range = Balance::by_balance_range(&store, 100 + round.., 10).await;
+            look_ups.push((
+                "a range",
+                10,
+                range.unwrap(),
+                touched_balances(&store).await,
+            ));
+            let few = Balance::by_balance_range(&store, 50..=52, 10).await;
+            look_ups.push((
+                "a short range",
+                3,
+                few.unwrap(),
+                touched_balances(&store).await,
+            ));
+            for (name, expected, rows, after) in look_ups {
+                let case = format!("{name}, round {round}, analyzed: {analyzed}");
+                assert_eq!(rows.len(), expected, "{case}");
+                assert_eq!(after.0 - before.0, 0, "sequential scans: {case}");
+                let count = after.1 - before.1;
+                assert!(
+                    usize::try_from(count).unwrap() <= expected + 2,
+                    "{count} rows were touched, {expected} were asked for: {case}"
+                );
+                before = after;
+            }
+        }
+    }
 }
