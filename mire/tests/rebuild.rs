@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::common::backends::TestBackend;
-use crate::common::projections::{PATIENCE, append, fast, head, leader, start, stop, until};
+use crate::common::projections::{
+    PATIENCE, Running, append, fast, head, leader, start, stop, until,
+};
 use crate::common::tables::{Balance, RENAMED, UNLUCKY, Written, bonus};
 use mire::table::{self, TableProjection, TableStatus, TableVersion};
 use mire::{Backend, EventStore, EventStoreError, FailurePolicy, ProjectionRunnerBuilder, copy};
@@ -196,6 +198,102 @@ async fn a_rebuild_that_is_killed_goes_on_where_it_was_and_says_how_far_it_is<DB
     assert!(!old.serving && old.retired_at.is_some(), "{old:?}");
 }
 
+/// Wherever a rebuild is killed, another runner ends it, and every event is in the table once.
+async fn a_rebuild_that_is_killed_at_any_step_is_ended_by_another_runner<DB: TestBackend>() {
+    type New = Balance<RENAMED>;
+    let (store, _database) = DB::fresh().await;
+    let (accounts, mut each) = (20, 100);
+    for n in 0..accounts {
+        append(&store, &format!("account-{n}"), 1..=each).await;
+    }
+    follow::<One, DB>(&store).await;
+    let new = || fast(&store, "b").lease_ttl(Duration::from_millis(500));
+    let kill = async |(_cancel, task): Running| {
+        task.abort();
+        let _ = task.await;
+    };
+    let as_it_was = async || {
+        assert_eq!(serving(&store).await, Some(One::TABLE.subscription_id()));
+        assert_eq!(events_shown(&store).await, 2000);
+        assert_eq!(bonus_shown(&store).await, bonus(1));
+    };
+
+    // While it waits for the registry, to create its table.
+    let mut conn = store.pool().acquire().await.unwrap();
+    DB::run(
+        &mut conn,
+        "BEGIN; UPDATE mire_tables SET subscription = subscription",
+    )
+    .await;
+    let waiting = start(new().subscribe_table::<New>());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    kill(waiting).await;
+    DB::run(&mut conn, "ROLLBACK").await;
+    assert!(!DB::exists(&store, &New::TABLE.physical_table()).await);
+    as_it_was().await;
+
+    // While it folds, in one page or between two of them.
+    let mut before = 0;
+    for _ in 0..3 {
+        let folding = start(new().batch_size(2).subscribe_table::<New>());
+        until("it comes forward", || async {
+            let version = version::<New, DB>(&store).await;
+            version.is_some_and(|new| new.position > before)
+        })
+        .await;
+        kill(folding).await;
+        let half = version::<New, DB>(&store).await.unwrap();
+        assert!(half.ready_at.is_none() && half.lag > 0, "{half:?}");
+        before = half.position;
+        as_it_was().await;
+    }
+
+    // When it has caught up and can't swap: the name is taken.
+    DB::run(&mut conn, "CREATE VIEW holdings AS SELECT 1 AS mine").await;
+    let complete = start(new().subscribe_table::<New>());
+    until("it is complete and hindered", || async {
+        let version = version::<New, DB>(&store).await.unwrap();
+        version.lag == 0 && version.ready_at.is_some() && version.hindrance.is_some()
+    })
+    .await;
+    kill(complete).await;
+    as_it_was().await;
+    DB::run(&mut conn, "DROP VIEW holdings").await;
+    for n in 0..accounts {
+        append(&store, &format!("account-{n}"), [each + 1]).await;
+    }
+    each += 1;
+
+    // When its table serves and the old one is still there.
+    let serves_now = start(new().subscribe_table::<New>());
+    serves::<New, DB>(&store).await;
+    kill(serves_now).await;
+    assert!(DB::exists(&store, &One::TABLE.physical_table()).await);
+    for n in 0..accounts {
+        append(&store, &format!("account-{n}"), [each + 1]).await;
+    }
+    each += 1;
+
+    let last = new().drop_tables_after(Duration::from_millis(300));
+    let last = start(last.subscribe_table::<New>());
+    until("the old table is dropped", || async {
+        !DB::exists(&store, &One::TABLE.physical_table()).await
+    })
+    .await;
+    table::wait_for::<New, DB>(&store, head(&store).await, PATIENCE)
+        .await
+        .unwrap();
+    stop(last).await;
+    assert!(!DB::exists(&store, "balances").await);
+    let rows: Vec<New> = DB::rows(&store, "SELECT * FROM holdings ORDER BY account").await;
+    assert_eq!(rows, table::list::<New, DB>(&store, 100).await.unwrap());
+    let right = (each, bonus(RENAMED) + each * (each + 1) / 2);
+    assert_eq!(rows.len(), usize::try_from(accounts).unwrap());
+    for row in rows {
+        assert_eq!((row.events, row.balance), right, "{row:?}");
+    }
+}
+
 async fn code_that_was_rolled_back_takes_over_when_the_new_one_is_gone_and_not_before<
     DB: TestBackend,
 >() {
@@ -329,6 +427,25 @@ async fn a_retired_table_is_dropped_after_its_grace_and_look_ups_go_on<DB: TestB
     .await;
     stop(old).await;
     stop(new).await;
+}
+
+/// Nobody has to start again for it.
+async fn a_view_that_was_dropped_by_hand_comes_back<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    let soon = fast(&store, "a").take_over_after(Duration::from_millis(200));
+    let running = start(soon.subscribe_table::<One>());
+    store.wait_for("balances", 10, PATIENCE).await.unwrap();
+    {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(&mut conn, "DROP VIEW balances").await;
+    }
+    until("the view is back", || async {
+        DB::exists(&store, "balances").await
+    })
+    .await;
+    assert_eq!(events_shown(&store).await, 10);
+    stop(running).await;
 }
 
 /// A copy takes checkpoints along, and not the tables that they speak of.
@@ -639,9 +756,11 @@ mod on_postgres {
 conformance!(
     a_rebuild_under_load_shows_readers_no_gap_and_nothing_half_built,
     a_rebuild_that_is_killed_goes_on_where_it_was_and_says_how_far_it_is,
+    a_rebuild_that_is_killed_at_any_step_is_ended_by_another_runner,
     code_that_was_rolled_back_takes_over_when_the_new_one_is_gone_and_not_before,
     a_swap_by_a_leader_that_lost_its_lease_changes_nothing,
     a_retired_table_is_dropped_after_its_grace_and_look_ups_go_on,
+    a_view_that_was_dropped_by_hand_comes_back,
     a_copy_of_the_log_builds_its_tables_from_the_start,
     a_version_of_another_shape_is_not_read_before_it_is_ready,
     a_version_with_parked_events_does_not_take_the_place_of_a_sound_one,

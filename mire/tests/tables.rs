@@ -720,6 +720,36 @@ async fn a_table_that_was_dropped_is_built_anew_from_the_start<DB: TestBackend>(
 }
 
 /// The store may be new to the database: a table of that name can well be there.
+/// What was parked is of the table that is gone: the new one has yet to come to these events.
+async fn a_table_that_is_built_anew_has_no_parked_events<DB: TestBackend>() {
+    type Thirteen = Balance<13>;
+    let id = Thirteen::TABLE.subscription_id();
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", [1, UNLUCKY]).await;
+    let once = |policy| {
+        fast(&store, "a")
+            .subscribe_table_with::<Thirteen>(move |s| s.on_failure(policy).max_attempts(1))
+    };
+    let running = start(once(FailurePolicy::Park));
+    store.wait_for(&id, 2, PATIENCE).await.unwrap();
+    stop(running).await;
+    assert_eq!(store.parked(&id, 0, 9).await.unwrap().len(), 1);
+    {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(
+            &mut conn,
+            "DROP VIEW balances; DROP TABLE balances__0000000d",
+        )
+        .await;
+    }
+    // This runner parks nothing, so what is parked after it was before.
+    let stopping = once(FailurePolicy::Stop).build();
+    let run = tokio::time::timeout(PATIENCE, stopping.run(CancellationToken::new()));
+    run.await.expect("it should stop").unwrap_err();
+    assert!(store.parked(&id, 0, 9).await.unwrap().is_empty());
+    assert_eq!(DB::number(&store, "SELECT events FROM balances").await, 1);
+}
+
 async fn a_table_of_the_users_own_is_left_alone<DB: TestBackend>() {
     for sql in [
         "CREATE TABLE balances (mine bigint)",
@@ -826,6 +856,7 @@ conformance!(
     a_table_that_was_altered_is_refused_with_all_that_differs,
     an_index_that_was_dropped_is_missed,
     a_table_that_was_dropped_is_built_anew_from_the_start,
+    a_table_that_is_built_anew_has_no_parked_events,
     a_table_of_the_users_own_is_left_alone,
     a_table_that_vanishes_under_a_leader_is_waited_for,
     handlers_and_tables_run_side_by_side_under_names_of_their_own,
