@@ -124,9 +124,11 @@ async fn killed_leaders_are_replaced_within_the_bound_and_each_event_takes_effec
     for n in 2..=4 {
         let next = format!("worker-{n}");
         let following = Process::start(module_path!(), database.url(), &next);
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        let position = store.checkpoint("s").await.unwrap();
-        assert!(position > Some(0), "it was at work: {position:?}");
+        let found = store.checkpoint("s").await.unwrap();
+        until("the leader is at work", || async {
+            store.checkpoint("s").await.unwrap() > found.max(Some(0))
+        })
+        .await;
         leading.kill();
         let died = Instant::now();
         token = leads(&store, &next, token).await;
@@ -161,9 +163,10 @@ async fn stopped(amount: i64) {
     append(&store, "account-1", [amount, 6]).await;
     a.hear("inside");
     a.signal("-STOP");
-    let stopped = Instant::now();
     assert_eq!(seen(&store).await.len(), 5, "it was stopped too late");
     let b = Process::start(module_path!(), database.url(), "b");
+    // The bound is for a worker that is there; how long one takes to start is the machine's.
+    let stopped = Instant::now();
     let token_of_b = leads(&store, "b", token_of_a).await;
     assert!(stopped.elapsed() < TAKE_OVER, "{:?}", stopped.elapsed());
     if amount == BUSY_IN_TRANSACTION {
@@ -180,10 +183,12 @@ async fn stopped(amount: i64) {
     assert_exactly_once(&store).await;
     let by = "SELECT count(*) FROM seen WHERE worker = 'a'";
     assert_eq!(Postgres::number(&store, by).await, 5);
-    assert_eq!(
-        leader(&store, "s").await,
-        Some(("b".to_owned(), token_of_b))
-    );
+    // On a machine that stalls it may have acquired anew.
+    let (worker, token_of_b) = match leader(&store, "s").await {
+        Some((worker, token)) if token >= token_of_b => (worker, token),
+        other => panic!("{other:?} after {token_of_b}"),
+    };
+    assert_eq!(worker, "b");
 
     // And it is as good a follower as any.
     b.kill();
