@@ -22,7 +22,7 @@ pub enum EventStoreError {
     },
 
     /// A category or an id that can't name a stream.
-    #[error("`{name}` can't name a stream: {reason}")]
+    #[error("`{}` can't name a stream: {reason}", shown(name))]
     InvalidStreamName {
         /// What was given.
         name: String,
@@ -294,6 +294,19 @@ pub enum EventStoreError {
     /// whether it was written is unknown: load again, or repeat it with the same idempotency key.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
+}
+
+/// A refused name, for a message: what can't be printed is escaped, and of a long one the beginning
+/// is enough.
+pub(crate) fn shown(name: &str) -> String {
+    let (begin, rest) = match name.char_indices().nth(100) {
+        Some((at, _)) => name.split_at(at),
+        None => (name, ""),
+    };
+    match rest.len() {
+        0 => begin.escape_debug().to_string(),
+        more => format!("{}… ({more} bytes more)", begin.escape_debug()),
+    }
 }
 
 impl From<sqlx::Error> for EventStoreError {

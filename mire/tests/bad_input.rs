@@ -104,13 +104,14 @@ async fn names_that_can_name_no_stream_are_refused_on_every_way_in<DB: TestBacke
             assert_says(&read.unwrap_err(), "InvalidStreamName", &[mend]);
         }
     }
-    for (id, mend) in [
-        ("", "give the aggregate an id"),
-        (" a", "trim it"),
-        ("a\0", "control character"),
-        (&*long, "use a shorter id"),
+    let long_shown = format!("{}… (418 bytes more)", "x".repeat(92));
+    for (id, shown, mend) in [
+        ("", "", "give the aggregate an id"),
+        (" a", " a", "trim it"),
+        ("a\0", "a\\0", "control character"),
+        (&*long, &*long_shown, "use a shorter id"),
     ] {
-        let name = format!("account-{id}");
+        let name = format!("`account-{shown}`");
         let says = [mend, &*name];
         let error = store.load::<Account>(id).await.unwrap_err();
         assert_says(&error, "InvalidStreamName", &says);
@@ -636,8 +637,18 @@ async fn settings_of_a_runner_that_cannot_work_are_refused_by_run<DB: TestBacken
             "lease_ttl",
             "2s",
         ),
+        (
+            with("s").heartbeat_interval(Duration::MAX),
+            "lease_ttl",
+            "2s",
+        ),
+        (
+            with("s").lease_ttl(Duration::MAX),
+            "lease_ttl",
+            "18446744073709551615",
+        ),
         (with("s").worker_id(""), "worker_id", "``"),
-        (with("s").worker_id("a\0"), "worker_id", "a"),
+        (with("s").worker_id("a\0"), "worker_id", "`a\\0`"),
         (
             fast(&store, "a").subscribe(Subscription::new("s").max_attempts(0), Plain::new()),
             "max_attempts",
@@ -681,6 +692,7 @@ async fn settings_of_a_runner_that_cannot_work_are_refused_by_run<DB: TestBacken
                 if subscription_id == id && !reason.is_empty()),
             "{error:?}"
         );
+        assert!(!error.to_string().contains(char::is_control), "{error}");
     }
     let error = refused(with("t").subscribe("t", Plain::new())).await;
     assert!(

@@ -592,6 +592,7 @@ async fn waiting_for_a_position_ends_when_it_is_reached_and_says_where_it_is_whe
     assert_eq!(versions(seen(&store).await), [1, 2]);
     // What is reached already needs no time at all.
     store.wait_for("s", 2, Duration::ZERO).await.unwrap();
+    store.wait_for("s", 2, Duration::MAX).await.unwrap();
     stop(running).await;
 }
 

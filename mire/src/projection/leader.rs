@@ -658,7 +658,8 @@ impl<'m, DB: Backend> Leader<'m, DB> {
 
     pub(super) async fn back_off(&self, attempts: u32) {
         let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1).min(20));
-        let pause = (self.member.settings.retry_backoff * doubled).min(BACKOFF_MAX);
+        let pause = self.member.settings.retry_backoff.saturating_mul(doubled);
+        let pause = pause.min(BACKOFF_MAX);
         tokio::select! {
             () = sleep(pause) => {}
             () = self.member.stop.cancelled() => {}

@@ -266,7 +266,7 @@ impl<DB: Backend> ProjectionRunnerBuilder<DB> {
         self
     }
 
-    /// How long a lease lasts without a heartbeat. Default: 30 seconds.
+    /// How long a lease lasts without a heartbeat; at most 365 days. Default: 30 seconds.
     pub fn lease_ttl(mut self, ttl: Duration) -> Self {
         self.settings.lease_ttl = ttl;
         self

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::backend::Backend;
 use crate::backend::coordination::{Coordination, pool_size};
+use crate::error::shown;
 use crate::store::EventStore;
 
 /// What happens to an event that its handler could not handle in all its attempts.
@@ -98,7 +99,7 @@ pub enum RunnerError {
         mend: &'static str,
     },
     /// An id that can't name a subscription.
-    #[error("`{subscription_id}` can't name a subscription: {reason}")]
+    #[error("`{}` can't name a subscription: {reason}", shown(subscription_id))]
     InvalidSubscriptionId {
         /// What was given.
         subscription_id: String,
@@ -158,6 +159,9 @@ pub(crate) struct Settings {
     pub(crate) take_over_after: Duration,
 }
 
+/// The longest lease; longer ones are beyond what some clocks can count to.
+const MAX_LEASE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Heartbeats never come more often than this by default.
 const MIN_HEARTBEAT: Duration = Duration::from_millis(100);
 
@@ -188,7 +192,14 @@ impl Settings {
                 return Err(invalid(setting, "0", "give a duration above zero"));
             }
         }
-        if self.lease_ttl < self.heartbeat() * 2 {
+        if self.lease_ttl > MAX_LEASE {
+            return Err(invalid(
+                "lease_ttl",
+                format!("{:?}", self.lease_ttl),
+                "give at most 365 days; a leader that dies is not replaced before its lease is over",
+            ));
+        }
+        if self.lease_ttl / 2 < self.heartbeat() {
             return Err(invalid(
                 "lease_ttl",
                 format!("{:?}", self.lease_ttl),
@@ -259,7 +270,7 @@ fn malformed(name: &str) -> Option<&'static str> {
 
 fn check_name(setting: &'static str, name: &str) -> Result<(), RunnerError> {
     malformed(name).map_or(Ok(()), |mend| {
-        Err(invalid(setting, format!("`{name}`"), mend))
+        Err(invalid(setting, format!("`{}`", shown(name)), mend))
     })
 }
 

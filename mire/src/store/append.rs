@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::EventStore;
 use crate::aggregate::{Aggregate, AggregateRoot, AggregateStream};
 use crate::backend::{AppendMode, AppendOutcome, Backend, NewAppend, NewEvent};
-use crate::error::EventStoreError;
+use crate::error::{EventStoreError, shown};
 use crate::event::{Event, EventData};
 use crate::stream::{ExpectedVersion, StreamName};
 
@@ -143,7 +143,7 @@ impl Append {
             {
                 return Err(EventStoreError::InvalidArgument {
                     name: "the stored name of an event",
-                    value: format!("`{}`", name.escape_debug()),
+                    value: format!("`{}`", shown(name)),
                     mend: "use 1 to 255 bytes without control characters",
                 });
             }

@@ -18,6 +18,9 @@ const FIRST_ANSWER: Duration = Duration::from_secs(1);
 const WAIT_POLL_MIN: Duration = Duration::from_millis(5);
 const WAIT_POLL_MAX: Duration = Duration::from_millis(200);
 
+/// As long as anybody waits.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// How long a reset waits for a transaction that is just moving the checkpoint, and how long the
 /// server lets its own transaction be silent.
 const RESET_LIMITS: TxLimits = TxLimits {
@@ -96,7 +99,8 @@ impl<DB: Backend> EventStore<DB> {
         timeout: Duration,
     ) -> Result<()> {
         let asked_first = Instant::now();
-        let deadline = asked_first + timeout;
+        // Callers who want to wait for ever say so with `Duration::MAX`, which no clock reaches.
+        let deadline = asked_first + timeout.min(FOREVER);
         let mut moved = self.wake().watch_checkpointed();
         let mut poll = WAIT_POLL_MIN;
         let mut reached = None;
