@@ -121,7 +121,7 @@ async fn call(
 
 /// Every other event has none.
 fn metadata(n: usize) -> Option<String> {
-    (n % 2 == 1).then(|| format!("{{\"n\":{n}}}"))
+    n.is_multiple_of(2).then(|| format!("{{\"n\":{n}}}"))
 }
 
 /// One event for each part.
@@ -597,6 +597,63 @@ async fn calls_that_create_streams_beside_others_never_wait_for_each_other() {
     assert_eq!(events(&store).await, 2 + 8 * rounds * 3);
 }
 
+/// The same, without luck: who waits for a stream has nothing yet of those that come after it, nor,
+/// while it waits for one that is being created, any that is there. Also where another order than
+/// that of the bytes is the database's own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_stream_has_none_that_comes_after_it() {
+    let database = match TestDatabase::create_english().await.unwrap() {
+        Some(english) => english,
+        None => mire_testkit::test_database().await,
+    };
+    let store = EventStore::new(database.pool());
+    store.migrate().await.unwrap();
+    let mut conn = PgConnection::connect(database.url()).await.unwrap();
+    let mut round = 0;
+    for mode in MODES {
+        for (created, expected) in [(true, ANY), (true, 0), (false, ANY), (false, 1)] {
+            if mode == EachOrBusy && !created {
+                continue;
+            }
+            round += 1;
+            let [a, b, y, z] = ["B", "a", "y", "z"].map(|name| format!("{name}-{round}"));
+            one_each(&mut conn, &[part(&y, 0), part(&z, 0)], mode).await;
+            if !created {
+                one_each(&mut conn, &[part(&a, 0)], mode).await;
+            }
+            let mut other = store.pool().begin().await.unwrap();
+            one_each(&mut other, &[part(&a, ANY)], EachWaiting).await;
+            let mut batch = vec![part(&a, expected)];
+            if created {
+                batch.push(part(&b, expected));
+            }
+            // Who doesn't wait for locks may keep those that it got while it waits here.
+            if mode != EachOrBusy {
+                batch.extend([part(&y, 1), part(&z, 1)]);
+            }
+            let url = database.url().to_owned();
+            let waiting = tokio::spawn({
+                let batch = batch.clone();
+                async move {
+                    let mut conn = PgConnection::connect(&url).await.unwrap();
+                    one_each(&mut conn, &batch, mode).await
+                }
+            });
+            until_somebody_waits_for_a_lock(&store).await;
+            let mut third = conn.begin().await.unwrap();
+            let rest = one_each(&mut third, &batch[1..], EachOrBusy).await;
+            assert!(
+                rest.outcomes.iter().all(|outcome| outcome == "written"),
+                "{mode:?} {created} {expected}: {rest:?}"
+            );
+            third.rollback().await.unwrap();
+            other.rollback().await.unwrap();
+            let answer = waiting.await.unwrap();
+            assert!(answer.outcomes.iter().all(|outcome| outcome == "written"));
+        }
+    }
+}
+
 /// The marks of this database, and the sequence's last value.
 async fn marks(store: &EventStore) -> (Vec<i64>, i64) {
     let marks = sqlx::query_scalar(
@@ -643,6 +700,54 @@ async fn only_who_writes_marks_and_it_marks_what_was_drawn_before() {
             assert_eq!(marks(&store).await, (vec![], last));
             tx.commit().await.unwrap();
         }
+    }
+}
+
+/// What was written meanwhile is not held back by who had to wait for its stream.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_mark_is_from_after_the_wait_for_the_stream() {
+    let (store, database, mut conn) = set_up().await;
+    one_each(&mut conn, &[part("a-1", 0), part("b-1", 0)], Atomic).await;
+    for several in [false, true] {
+        let mut other = store.pool().begin().await.unwrap();
+        one_each(&mut other, &[part("a-1", ANY)], EachWaiting).await;
+        let mut batch = vec![part("a-1", ANY)];
+        if several {
+            batch.push(part("b-1", ANY));
+        }
+        let mut waiter = PgConnection::connect(database.url()).await.unwrap();
+        let waiting = tokio::spawn(async move {
+            sqlx::raw_sql("BEGIN").execute(&mut waiter).await.unwrap();
+            let answer = one_each(&mut waiter, &batch, EachWaiting).await;
+            (waiter, answer)
+        });
+        until_somebody_waits_for_a_lock(&store).await;
+        let meanwhile = one_each(&mut conn, &[part("c-1", ANY)], EachWaiting).await;
+        let meanwhile = meanwhile.positions[0].unwrap();
+        other.commit().await.unwrap();
+        let (mut waiter, answer) = waiting.await.unwrap();
+        assert_eq!(answer.positions[0], Some(meanwhile + 1));
+        assert_eq!(marks(&store).await.0, [meanwhile]);
+        sqlx::raw_sql("COMMIT").execute(&mut waiter).await.unwrap();
+    }
+}
+
+/// The time of an event is that of its append, not of the transaction around it.
+#[tokio::test]
+async fn every_append_has_a_time_of_its_own() {
+    let (_store, _database, mut conn) = set_up().await;
+    let mut tx = conn.begin().await.unwrap();
+    one_each(&mut tx, &[keyed("a-1", 0, "k")], EachWaiting).await;
+    let both = [keyed("a-1", 1, "l"), keyed("b-1", 0, "l")];
+    one_each(&mut tx, &both, EachWaiting).await;
+    for table in ["mire_events", "mire_idempotency"] {
+        let times =
+            format!("SELECT count(DISTINCT created_at), min(created_at) > now() FROM {table}");
+        let times: (i64, bool) = sqlx::query_as(sqlx::AssertSqlSafe(times))
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap();
+        assert_eq!(times, (2, true), "{table}");
     }
 }
 
