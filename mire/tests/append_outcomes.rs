@@ -570,6 +570,28 @@ async fn every_wait_for_a_stream_has_the_bound_that_was_asked_for() {
     assert_eq!(events(&store).await, 1);
 }
 
+/// The connection goes back to a pool, and whoever gets it next waits as they please.
+#[tokio::test]
+async fn the_bound_on_waits_ends_with_the_append() {
+    let (_store, _database, mut conn) = set_up().await;
+    let asked = "SELECT current_setting('lock_timeout')";
+    let before: String = sqlx::query_scalar(asked)
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+    for (n, mode) in MODES.into_iter().enumerate() {
+        // A stream that is to be created, and one that is there.
+        for _ in 0..2 {
+            one_each(&mut conn, &[part(&format!("account-{n}"), ANY)], mode).await;
+            let after: String = sqlx::query_scalar(asked)
+                .fetch_one(&mut conn)
+                .await
+                .unwrap();
+            assert_eq!(after, before, "{mode:?}");
+        }
+    }
+}
+
 /// Who waits for several streams creates the missing ones before it locks any, so that it never wants
 /// one that comes before another which it has.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -73,7 +73,7 @@ macro_rules! tables {
                     }
                     Ok(Kept { within, shown })
                 })*
-                _ => bail!("there are tables for six rounds, not for {}", round + 1),
+                _ => bail!("there are tables for nine rounds, not for {}", round + 1),
             }
         }
     };
@@ -86,6 +86,9 @@ tables! {
     3 Purses3 "purses_3";
     4 Purses4 "purses_4";
     5 Purses5 "purses_5";
+    6 Purses6 "purses_6";
+    7 Purses7 "purses_7";
+    8 Purses8 "purses_8";
 }
 
 /// Fills so many purses that there are so many events.
