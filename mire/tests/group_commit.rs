@@ -433,17 +433,23 @@ async fn a_runtime_that_shuts_down_leaves_the_store_to_others() {
         .enable_all()
         .build()
         .unwrap();
-    for n in 0..5 {
-        let store = store.clone();
-        other.spawn(async move { append_one(&store, &format!("account-other{n}")).await });
+    // As many as there may be flushers; each save finds all others under way.
+    for n in 0..3 {
+        let theirs = store.clone();
+        other.spawn(async move { append_one(&theirs, &format!("account-other{n}")).await });
+        until("its statement", || async {
+            waits_for_locks(&store).await == n + 1
+        })
+        .await;
     }
-    // As many as there are flushers.
-    until("their statements", || async {
-        waits_for_locks(&store).await == 3
-    })
-    .await;
+    // It waits for one of them.
+    let mut waiting = std::pin::pin!(append_one(&store, "account-waiting"));
+    let early = timeout(Duration::from_millis(50), &mut waiting).await;
+    assert!(early.is_err(), "{early:?}");
     other.shutdown_background();
     lock.rollback().await.unwrap();
+    let version = timeout(PATIENCE, waiting).await.expect("another flusher");
+    assert_eq!(version, 1);
     for n in 0..5 {
         let stream = format!("account-own{n}");
         let append = append_one(&store, &stream);

@@ -41,7 +41,8 @@
 //!   one by one, so that the one at fault is found. Meanwhile later appends to the stream stay in
 //!   the queue; each waits for the lock time-out in all, counted from its arrival.
 //! - The runtime shuts down under a flusher: the channels close, the callers get `Interrupted`, and
-//!   the flusher's place is free again.
+//!   the flusher's place is free again. Callers of another runtime, whose appends it would have
+//!   taken next, are told, and one of them starts another.
 //!
 //! # Bounds, and who waits for whom
 //!
@@ -56,7 +57,7 @@ use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 use super::options::StoreOptions;
@@ -99,6 +100,8 @@ struct Shared<DB: Backend> {
     wake: Arc<Wake<DB>>,
     lock_timeout: Duration,
     queue: Mutex<Queue>,
+    /// Tells callers that somebody has gone who would have seen to what waits.
+    deserted: Notify,
 }
 
 #[derive(Default)]
@@ -171,6 +174,7 @@ impl<DB: Backend> GroupCommit<DB> {
                 wake,
                 lock_timeout: options.lock_timeout,
                 queue: Mutex::default(),
+                deserted: Notify::new(),
             }),
             small: Room::new(small.max(1)),
             huge: Room::new((options.queue_bytes - small).max(1)),
@@ -186,7 +190,9 @@ impl<DB: Backend> GroupCommit<DB> {
             self.small.take(bytes).await?
         };
 
-        let (answer, answered) = oneshot::channel();
+        // Before the queue is touched, so that it hears of whoever goes from then on.
+        let mut deserted = self.shared.deserted.notified();
+        let (answer, mut answered) = oneshot::channel();
         let start = {
             let mut queue = self.shared.queue();
             let caller = Caller {
@@ -205,7 +211,18 @@ impl<DB: Backend> GroupCommit<DB> {
         if start {
             start_flusher(&self.shared);
         }
-        answered.await.unwrap_or(Err(EventStoreError::Interrupted))
+        loop {
+            let mut heard = std::pin::pin!(deserted);
+            tokio::select! {
+                biased;
+                outcome = &mut answered => {
+                    return outcome.unwrap_or(Err(EventStoreError::Interrupted));
+                }
+                () = &mut heard => {}
+            }
+            deserted = self.shared.deserted.notified();
+            start_flusher_for_what_waits(&self.shared);
+        }
     }
 }
 
@@ -233,6 +250,21 @@ impl<DB: Backend> Drop for Place<DB> {
     fn drop(&mut self) {
         if self.taken {
             self.shared.queue().flushers -= 1;
+            self.shared.deserted.notify_waiters();
+        }
+    }
+}
+
+/// Held by who waits for a stream, and will see to what waits behind it; tells when it can't.
+struct Promise<DB: Backend> {
+    shared: Arc<Shared<DB>>,
+    kept: bool,
+}
+
+impl<DB: Backend> Drop for Promise<DB> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.shared.deserted.notify_waiters();
         }
     }
 }
@@ -272,6 +304,16 @@ fn start_flusher<DB: Backend>(shared: &Arc<Shared<DB>>) {
         shared: Arc::clone(shared),
         taken: true,
     }));
+}
+
+fn start_flusher_for_what_waits<DB: Backend>(shared: &Arc<Shared<DB>>) {
+    let start = {
+        let mut queue = shared.queue();
+        !queue.waiting.is_empty() && queue.wants_flusher::<DB>()
+    };
+    if start {
+        start_flusher(shared);
+    }
 }
 
 async fn flush<DB: Backend>(mut place: Place<DB>) {
@@ -517,6 +559,12 @@ async fn write_one_by_one<DB: Backend>(shared: &Shared<DB>, batch: Batch) -> Vec
 async fn write_waiting<DB: Backend>(held: Held, under_way: UnderWay<DB>) {
     let Held { append, group } = held;
     let shared = Arc::clone(&under_way.shared);
+    let mut promise = Promise {
+        shared: Arc::clone(&shared),
+        kept: false,
+    };
+    // Dropped before the promise.
+    let under_way = under_way;
     let outcome = async {
         let left = shared.lock_timeout.saturating_sub(group.since.elapsed());
         let limits = TxLimits {
@@ -534,13 +582,8 @@ async fn write_waiting<DB: Backend>(held: Held, under_way: UnderWay<DB>) {
     drop(under_way);
     group.answer(outcome);
     // What waits for this stream may be all that is left, and then every flusher has gone.
-    let start = {
-        let mut queue = shared.queue();
-        !queue.waiting.is_empty() && queue.wants_flusher::<DB>()
-    };
-    if start {
-        start_flusher(&shared);
-    }
+    start_flusher_for_what_waits(&shared);
+    promise.kept = true;
 }
 
 fn single(outcomes: Vec<AppendOutcome>) -> Result<AppendOutcome> {
