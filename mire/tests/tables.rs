@@ -785,15 +785,18 @@ async fn a_table_that_vanishes_under_a_leader_is_waited_for<DB: TestBackend>() {
     store.wait_for("balances", 2, PATIENCE).await.unwrap();
     {
         let mut conn = store.pool().acquire().await.unwrap();
+        // At once, or the leader may bring the view back in between.
         DB::run(
             &mut conn,
-            "DROP VIEW balances; ALTER TABLE balances__00000001 RENAME TO hidden",
+            "BEGIN; DROP VIEW balances; ALTER TABLE balances__00000001 RENAME TO hidden; COMMIT",
         )
         .await;
     }
     append(&store, "account-1", [3]).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(store.checkpoint("balances").await.unwrap(), Some(2));
+    // A view over nothing would stand in the way of the table.
+    assert!(!DB::exists(&store, "balances").await);
     {
         let mut conn = store.pool().acquire().await.unwrap();
         DB::run(&mut conn, "ALTER TABLE hidden RENAME TO balances__00000001").await;

@@ -164,13 +164,16 @@ fn shown<'v>(versions: &'v [RawVersion], name: &str) -> Option<&'v RawVersion> {
         .max_by_key(|version| (version.serving, version.retired_at))
 }
 
-/// A view that was dropped by hand, together with a table for example, comes back.
+/// A view that was dropped by hand comes back; but not over a table that is gone as well, where it
+/// would stand in the way of whoever brings that back.
 async fn restore_view<DB: Backend>(
     conn: &mut DB::Connection,
     def: &TableDef,
     table: &str,
 ) -> Result<()> {
-    if DB::relation(conn, def.table).await?.is_none() {
+    let is_due = DB::relation(conn, def.table).await?.is_none()
+        && DB::relation(conn, table).await?.is_some();
+    if is_due {
         DB::point_view(conn, def.table, table).await?;
     }
     Ok(())
