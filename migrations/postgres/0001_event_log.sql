@@ -73,7 +73,8 @@ COMMENT ON TABLE mire_snapshots IS 'Disposable: every row can be folded again fr
 --      within that stream's share (1, 2, 3 …), and what is stored. p_wait: wait for locked streams,
 --      else answer 'busy'. p_atomic: all or nothing. p_lock_timeout: how long any lock may be waited
 --      for, in milliseconds; null: as the transaction says. Also a call that is not to wait for a
---      locked stream has to wait for one that is just being created: nobody can see its row yet.
+--      locked stream has to wait for one that is just being created, since nobody can see its row
+--      yet, and for a table that somebody has locked, for example to build an index.
 -- Out: an element a stream: its outcome, and the version that it was found at, which is the actual
 --      one for a 'conflict'; for a 'repeated' append the one first answered, whose position is in
 --      `repeated`. And an element an event: its position, or null when it was not written.
@@ -117,7 +118,8 @@ BEGIN
                   HINT = 'Begin with ISOLATION LEVEL READ COMMITTED, and leave default_transaction_isolation at "read committed".';
     END IF;
 
-    IF p_wait AND p_lock_timeout IS NOT NULL THEN
+    -- Also for who does not wait for streams: the tables themselves can be locked.
+    IF p_lock_timeout IS NOT NULL THEN
         PERFORM set_config('lock_timeout', p_lock_timeout::text, true);
     END IF;
 
@@ -168,9 +170,6 @@ BEGIN
 
         -- A row that is made here is locked by that. One that somebody else made meanwhile is not.
         -- Who does not wait for locks has to wait here all the same, for whoever is making it.
-        IF p_lock_timeout IS NOT NULL THEN
-            PERFORM set_config('lock_timeout', p_lock_timeout::text, true);
-        END IF;
         WITH created AS (
             INSERT INTO mire_streams (stream_id, category, version)
             SELECT t.s, t.c, 0

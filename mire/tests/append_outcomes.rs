@@ -570,6 +570,34 @@ async fn every_wait_for_a_stream_has_the_bound_that_was_asked_for() {
     assert_eq!(events(&store).await, 1);
 }
 
+/// Building an index, say, locks the tables, of which no row knows.
+#[tokio::test]
+async fn every_wait_for_a_table_has_the_bound_that_was_asked_for() {
+    let (store, _database, mut conn) = set_up().await;
+    for table in ["mire_streams", "mire_events"] {
+        let lock = format!("LOCK TABLE {table} IN SHARE MODE");
+        one_each(&mut conn, &[part("a-1", ANY)], EachOrBusy).await;
+        let mut other = store.pool().begin().await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(lock))
+            .execute(&mut *other)
+            .await
+            .unwrap();
+        for mode in MODES {
+            for batch in [
+                vec![part("a-1", ANY)],
+                vec![part("a-1", ANY), part("b-1", 0)],
+            ] {
+                let owners: Vec<usize> = (0..batch.len()).collect();
+                let calling = call(&mut conn, &batch, &owners, mode, Some(20));
+                let answer = tokio::time::timeout(Duration::from_secs(20), calling).await;
+                let error = answer.expect("a bound").unwrap_err();
+                assert!(is_lock_timeout(&error), "{mode:?} {error:?}");
+            }
+        }
+        other.rollback().await.unwrap();
+    }
+}
+
 /// The connection goes back to a pool, and whoever gets it next waits as they please.
 #[tokio::test]
 async fn the_bound_on_waits_ends_with_the_append() {

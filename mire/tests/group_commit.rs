@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::common::projections::{Plain, Running, caught_up, fast, start, stop, until};
-use crate::common::{AccountEvent, Dice, deposited};
+use crate::common::{Account, AccountEvent, Dice, deposited};
+use futures_util::FutureExt;
 use mire::{Append, Event, EventStore, ExpectedVersion, StoreOptions};
 use sqlx::Row;
 use sqlx::postgres::PgPoolOptions;
@@ -490,4 +491,64 @@ async fn of_rivals_one_wins_and_the_others_hear_of_its_version() {
         }
         assert_eq!(won, 1, "round {round}");
     }
+}
+
+/// The same where it is certain that they travel together: they have queued up behind a stream that
+/// was held. Only those that expect what the first one expects are its rivals, and none that has a
+/// key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_queued_up_for_a_stream_is_judged_by_what_it_expects() {
+    let (store, _database) = crate::common::store().await;
+    append_one(&store, "account-1").await;
+    let mut scope = store.begin_transaction().await.unwrap();
+    scope.load_for_update::<Account>("1").await.unwrap();
+    let held = tokio::spawn({
+        let store = store.clone();
+        async move { append_one(&store, "account-1").await }
+    });
+    until("the stream is waited for", async || {
+        waits_for_locks(&store).await == 1
+    })
+    .await;
+    let save = |expected: i64, key: Option<&str>| {
+        let expected = ExpectedVersion::Exact(expected);
+        let mut append = Append::new("account-1", expected).unwrap();
+        if let Some(key) = key {
+            append = append.idempotency_key(key);
+        }
+        let append = append.event(&one()[0]).unwrap();
+        let store = store.clone();
+        async move {
+            match store.append_all([append]).await {
+                Ok(done) => Ok((done[0].version, done[0].repeated)),
+                Err(mire::EventStoreError::ConcurrencyConflict { actual, .. }) => Err(actual),
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    };
+    // In this order: `join_all` polls them so, and a save queues up when it is first polled.
+    let queued = futures_util::future::join_all([
+        save(2, None),
+        save(2, None),
+        save(3, None),
+        save(3, None),
+        save(2, None),
+        save(4, Some("k")),
+        save(4, Some("k")),
+    ]);
+    let mut queued = std::pin::pin!(queued);
+    assert!(queued.as_mut().now_or_never().is_none());
+    scope.rollback().await.unwrap();
+    assert_eq!(held.await.unwrap(), 2);
+    let outcomes = queued.await;
+    let expected = [
+        Ok((3, false)),
+        Err(3),
+        Ok((4, false)),
+        Err(4),
+        Err(4),
+        Ok((5, false)),
+        Ok((5, true)),
+    ];
+    assert_eq!(outcomes, expected);
 }

@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 
 use crate::common::backends::TestBackend;
 use crate::common::projections::{
-    CREATE_SEEN, Plain, append, caught_up, fast, leader, seen, start, stop, until,
+    CREATE_SEEN, Plain, Writer, append, caught_up, fast, leader, seen, start, stop, until,
 };
 use crate::common::{Account, AccountEvent};
-use mire::{EventHandler, EventStore, HandledEvent, Postgres, TransactionalEventHandler};
+use mire::{
+    EventHandler, EventStore, FailurePolicy, HandledEvent, Postgres, Subscription,
+    TransactionalEventHandler,
+};
 use mire_testkit::TestDatabase;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Semaphore;
@@ -68,6 +71,8 @@ async fn a_release_is_heard_by_other_processes_at_once() {
     until("a leads", || async { leader(&store, "s").await.is_some() }).await;
     let b = start(patient(&far, "b"));
     until("b listens", || async { listeners(&store).await == 2 }).await;
+    // It looks once more when it has begun to listen.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     stop(a).await;
     let released = Instant::now();
     until("b leads", || async {
@@ -76,6 +81,43 @@ async fn a_release_is_heard_by_other_processes_at_once() {
     .await;
     assert!(released.elapsed() < Duration::from_secs(5));
     stop(b).await;
+}
+
+/// Nor does a leader have to look for what is asked of it elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_of_a_leader_of_another_process_is_done_at_once() {
+    let (store, database) = set_up().await;
+    let far = EventStore::new(PgPool::connect(database.url()).await.unwrap());
+    append(&store, "account-1", [1, 2]).await;
+    let failing = Arc::new(AtomicBool::new(true));
+    let plain = {
+        let failing = Arc::clone(&failing);
+        Writer::with(move |n| (n == 2 && failing.load(Ordering::SeqCst)).then_some("panic"))
+    };
+    let subscription = Subscription::new("s")
+        .on_failure(FailurePolicy::Park)
+        .max_attempts(1);
+    let patient = fast(&far, "a")
+        .poll_interval(Duration::from_secs(600))
+        .lease_ttl(Duration::from_secs(600))
+        .lease_recheck_interval(Duration::from_secs(600))
+        .subscribe_transactional(subscription, plain);
+    let running = start(patient);
+    caught_up(&store).await;
+    until("it listens", || async { listeners(&store).await == 1 }).await;
+    failing.store(false, Ordering::SeqCst);
+    // It looks once more when it has begun to listen.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(store.retry_parked("s", "account-1").await.unwrap(), 1);
+    until("nothing is parked", || async {
+        store.parked("s", 0, 1).await.unwrap().is_empty()
+    })
+    .await;
+    assert_eq!(
+        Postgres::number(&store, "SELECT count(*) FROM seen").await,
+        2
+    );
+    stop(running).await;
 }
 
 /// The user's own work may take every connection of the pool for as long as it likes.

@@ -34,6 +34,7 @@ mod snapshots;
 mod sqlite;
 mod sqlite_leaders;
 mod sqlite_processes;
+mod stale_states;
 mod store;
 mod subscription_order;
 mod tables;

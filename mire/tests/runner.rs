@@ -32,6 +32,7 @@ conformance!(
     a_handler_that_outlasts_the_grace_is_rolled_back,
     by_default_a_failing_event_stops_the_runner_loudly,
     a_parked_event_holds_its_stream_up_and_no_other_until_it_is_retried,
+    what_is_asked_of_an_idle_leader_is_done_at_once,
     a_hanging_handler_is_bounded_and_a_skipped_event_is_recorded,
     a_batch_handler_fails_at_one_event_and_keeps_the_others,
     a_reset_delivers_again_and_fences_the_running_leader,
@@ -481,6 +482,32 @@ async fn a_parked_event_holds_its_stream_up_and_no_other_until_it_is_retried<DB:
     stop(running).await;
 }
 
+/// No poll comes to the rescue: a leader with nothing to do hears of it.
+async fn what_is_asked_of_an_idle_leader_is_done_at_once<DB: TestBackend>() {
+    let (store, _database) = with_seen::<DB>().await;
+    append(&store, "account-1", [1, 13]).await;
+    let broken = Arc::new(AtomicBool::new(true));
+    let writer = {
+        let broken = Arc::clone(&broken);
+        Writer::with(move |n| (n == 13 && broken.load(Ordering::SeqCst)).then_some("panic"))
+    };
+    let subscription = Subscription::new("s")
+        .on_failure(FailurePolicy::Park)
+        .max_attempts(1);
+    let patient = fast(&store, "a").poll_interval(Duration::from_secs(600));
+    let running = start(patient.subscribe_transactional(subscription, writer));
+    caught_up(&store).await;
+    broken.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(store.retry_parked("s", "account-1").await.unwrap(), 1);
+    until("nothing is parked", || async {
+        store.parked("s", 0, 1).await.unwrap().is_empty()
+    })
+    .await;
+    assert_eq!(versions(seen(&store).await), [1, 2]);
+    stop(running).await;
+}
+
 async fn a_hanging_handler_is_bounded_and_a_skipped_event_is_recorded<DB: TestBackend>() {
     let (store, _database) = with_seen::<DB>().await;
     append(&store, "account-1", 1..=4).await;
@@ -593,6 +620,8 @@ async fn waiting_for_a_position_ends_when_it_is_reached_and_says_where_it_is_whe
     // What is reached already needs no time at all.
     store.wait_for("s", 2, Duration::ZERO).await.unwrap();
     store.wait_for("s", 2, Duration::MAX).await.unwrap();
+    let lag = async |id| store.projection_lag(id).await.unwrap();
+    assert_eq!((lag("s").await, lag("never").await), (0, 2));
     stop(running).await;
 }
 

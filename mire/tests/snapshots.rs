@@ -60,6 +60,8 @@ async fn a_snapshot_that_does_not_fit_is_ignored_and_replaced<DB: TestBackend>()
     for misfit in [
         // Of an older version of the code.
         r#"UPDATE mire_snapshots SET snapshot_version = 1, state = '{"owner":"","balance":1005}'"#,
+        // And of a newer one, which was rolled back since.
+        r#"UPDATE mire_snapshots SET snapshot_version = 3, state = '{"owner":"","balance":1005}'"#,
         // Corrupt: JSON of something else.
         r#"UPDATE mire_snapshots SET state = '{"balance":"much"}'"#,
         "UPDATE mire_snapshots SET state = '[]'",

@@ -9,8 +9,9 @@ use crate::backend::{AppendMode, AppendOutcome, Db, NewAppend, Result};
 use crate::error::EventStoreError;
 use crate::stream::{ExpectedVersion, StreamName};
 
-/// How long a batch waits for a stream that somebody is just creating, before it is refused. Two
-/// batches of two processes can meet at a new stream, so it should outlast a commit.
+/// How long a batch waits for a stream that somebody is just creating, or for a table that somebody
+/// has locked, before it is refused. Two batches of two processes can meet at a new stream, so it
+/// should outlast a commit.
 const MOMENT: Duration = Duration::from_millis(100);
 
 /// Appends in a transaction of its own.
