@@ -83,6 +83,33 @@ async fn a_release_is_heard_by_other_processes_at_once() {
     stop(b).await;
 }
 
+/// The leader that loses its lease by it may be at rest, and would not notice for a third of its ttl.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_is_heard_by_followers_in_other_processes_at_once() {
+    let (store, database) = set_up().await;
+    let far = EventStore::new(PgPool::connect(database.url()).await.unwrap());
+    append(&store, "account-1", [1, 2]).await;
+    let patient = |store, worker, plain| {
+        fast(store, worker)
+            .poll_interval(Duration::from_secs(600))
+            .lease_ttl(Duration::from_secs(600))
+            .lease_recheck_interval(Duration::from_secs(600))
+            .subscribe("s", plain)
+    };
+    let (first, second) = (Plain::new(), Plain::new());
+    let a = start(patient(&far, "a", first));
+    caught_up(&store).await;
+    let follower = EventStore::new(PgPool::connect(database.url()).await.unwrap());
+    let b = start(patient(&follower, "b", second.clone()));
+    until("both listen", || async { listeners(&store).await == 2 }).await;
+    // It looks once more when it has begun to listen.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    store.reset_checkpoint("s", 1).await.unwrap();
+    until("a replay", || async { second.got() == [2] }).await;
+    stop(a).await;
+    stop(b).await;
+}
+
 /// Nor does a leader have to look for what is asked of it elsewhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_asked_of_a_leader_of_another_process_is_done_at_once() {

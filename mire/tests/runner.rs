@@ -1,7 +1,7 @@
 //! Projections: delivery, leases, fencing, failures, on every backend.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::common::backends::TestBackend;
@@ -401,14 +401,28 @@ async fn a_handler_that_outlasts_the_grace_is_rolled_back<DB: TestBackend>() {
 async fn by_default_a_failing_event_stops_the_runner_loudly<DB: TestBackend>() {
     let (store, _database) = with_seen::<DB>().await;
     append(&store, "account-1", 1..=5).await;
-    let writer = Writer::with(|n| (n == 3).then_some("fail"));
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let writer = {
+        let times = Arc::clone(&times);
+        Writer::with(move |n| {
+            if n == 3 {
+                times.lock().unwrap().push(Instant::now());
+            }
+            (n == 3).then_some("fail")
+        })
+    };
     let calls = Arc::clone(&writer.calls);
+    let backoff = Duration::from_millis(100);
     let running = start(
         fast(&store, "a")
             .max_attempts(3)
+            .retry_backoff(backoff)
             .subscribe_transactional("s", writer),
     );
     let error = running.1.await.unwrap().unwrap_err();
+    let times = std::mem::take(&mut *times.lock().unwrap());
+    let last = times.windows(2).last().unwrap();
+    assert!(last[1] - last[0] >= 2 * backoff, "{times:?}");
     let Some(RunnerError::Stopped {
         position,
         stream_id,

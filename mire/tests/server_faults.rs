@@ -344,7 +344,11 @@ fn signal(signal: &str, process: i32) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_answers_no_more_is_given_up() {
     let (_cluster, store) = private().await;
-    let running = start(fast(&store, "a").subscribe_transactional("s", Writer::new()));
+    // Time for several attempts, also on a busy machine.
+    let patient = fast(&store, "a")
+        .lease_ttl(Duration::from_secs(4))
+        .heartbeat_interval(Duration::from_millis(400));
+    let running = start(patient.subscribe_transactional("s", Writer::new()));
     until("a leads", || async { leader(&store, "s").await.is_some() }).await;
     append(&store, "account-1", [1]).await;
     caught_up(&store).await;

@@ -2,7 +2,7 @@
 //! not in order.
 
 use crate::common::backends::TestBackend;
-use crate::common::projections::{Plain, Running, append, caught_up, fast, start, stop};
+use crate::common::projections::{PATIENCE, Plain, Running, append, caught_up, fast, start, stop};
 use mire::{EventStore, EventStoreError};
 
 conformance!(
@@ -11,7 +11,8 @@ conformance!(
 );
 
 async fn violation(running: Running) -> (String, i64, i64) {
-    let error = running.1.await.unwrap().unwrap_err();
+    let ended = tokio::time::timeout(PATIENCE, running.1).await;
+    let error = ended.expect("it ends").unwrap().unwrap_err();
     match error.downcast_ref() {
         Some(EventStoreError::OrderingViolation {
             subscription_id,

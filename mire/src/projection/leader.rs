@@ -657,9 +657,7 @@ impl<'m, DB: Backend> Leader<'m, DB> {
     }
 
     pub(super) async fn back_off(&self, attempts: u32) {
-        let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1).min(20));
-        let pause = self.member.settings.retry_backoff.saturating_mul(doubled);
-        let pause = pause.min(BACKOFF_MAX);
+        let pause = pause_after(attempts, self.member.settings.retry_backoff);
         tokio::select! {
             () = sleep(pause) => {}
             () = self.member.stop.cancelled() => {}
@@ -715,6 +713,12 @@ impl Failure {
     }
 }
 
+/// Doubled with every failure.
+fn pause_after(attempts: u32, backoff: Duration) -> Duration {
+    let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1).min(20));
+    backoff.saturating_mul(doubled).min(BACKOFF_MAX)
+}
+
 fn position(page: &EventPage, index: usize) -> i64 {
     page.event(index)
         .map_or(page.up_to(), |event| event.global_position())
@@ -742,4 +746,21 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_bound() {
+        let pauses = |backoff| [1, 2, 3, 12, 100, u32::MAX].map(|n| pause_after(n, backoff));
+        let ms = Duration::from_millis;
+        let (longest, few) = (BACKOFF_MAX, ms(10));
+        assert_eq!(
+            pauses(few),
+            [few, ms(20), ms(40), ms(20_480), longest, longest]
+        );
+        assert_eq!(pauses(Duration::MAX), [BACKOFF_MAX; 6]);
+    }
 }
