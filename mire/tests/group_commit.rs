@@ -2,6 +2,8 @@
 
 #![cfg(feature = "postgres")]
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -551,4 +553,81 @@ async fn whoever_queued_up_for_a_stream_is_judged_by_what_it_expects() {
         Ok((5, true)),
     ];
     assert_eq!(outcomes, expected);
+}
+
+/// Saves whose first poll is over while the only connection is held: they are in the queue, or wait
+/// for room in it.
+async fn started<F: Future>(saves: impl IntoIterator<Item = F>) -> Vec<Pin<Box<F>>> {
+    let mut all = Vec::new();
+    for save in saves {
+        let mut save = Box::pin(save);
+        assert!(save.as_mut().now_or_never().is_none());
+        all.push(save);
+        // Whoever was started for it takes it along.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_in_a_batch_hears_of_their_own_stream() {
+    let (store, _database) = crate::common::store_with(1).await;
+    for n in 1..=12 {
+        append(&store, &format!("account-{n}"), &vec![one()[0].clone(); n]).await;
+    }
+    let only = store.pool().acquire().await.unwrap();
+    let saves = (1..=12).map(|n| {
+        let store = store.clone();
+        let expected = match n % 3 {
+            0 => ExpectedVersion::Exact(99),
+            _ => ExpectedVersion::Any,
+        };
+        async move {
+            let stream = format!("account-{n}");
+            match store.append(&stream, "account", expected, &one()).await {
+                Err(mire::EventStoreError::ConcurrencyConflict {
+                    stream_id, actual, ..
+                }) => {
+                    assert_eq!(stream_id, stream);
+                    Err(actual)
+                }
+                version => Ok(version.unwrap()),
+            }
+        }
+    });
+    let saves = started(saves).await;
+    drop(only);
+    let outcomes = futures_util::future::join_all(saves).await;
+    for (n, outcome) in (1..=12).zip(outcomes) {
+        let expected = if n % 3 == 0 { Err(n) } else { Ok(n + 1) };
+        assert_eq!(outcome, expected, "account-{n}");
+    }
+}
+
+/// Who waits for room has queued nothing, so that nothing is written of it when it goes away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_is_queued_than_there_is_room_for() {
+    let (store, _database) = crate::common::store_with(1).await;
+    // A quarter of it is for small saves, of which four of a little less than 1,024 bytes fit.
+    let options = StoreOptions::default().queue_bytes(4 * 4096);
+    let store = EventStore::with_options(store.pool().clone(), options);
+    let owner = "x".repeat(900);
+    let only = store.pool().acquire().await.unwrap();
+    let saves = (0..20).map(|n| {
+        let (store, owner) = (store.clone(), owner.clone());
+        async move {
+            let opened = [Event::new(AccountEvent::Opened { owner })];
+            append(&store, &format!("account-{n}"), &opened).await
+        }
+    });
+    drop(started(saves).await);
+    drop(only);
+    // Behind whatever had room.
+    append_one(&store, "account-last").await;
+    let count = "SELECT count(*) FROM mire_events WHERE stream_id <> 'account-last'";
+    let written: i64 = sqlx::query_scalar(count)
+        .fetch_one(store.pool())
+        .await
+        .unwrap();
+    assert!(written <= 4, "{written} were in the queue");
 }

@@ -591,6 +591,12 @@ async fn an_append_in_this_process_wakes_long_before_the_poll<DB: TestBackend>()
         caught_up(&store).await;
     }
     assert_eq!(versions(seen(&store).await), [1, 2, 3, 4, 5]);
+    let mut scope = store.begin_transaction().await.unwrap();
+    let mut root = scope.load_or_default::<Account>("scoped").await.unwrap();
+    root.record(deposited(1));
+    scope.save(&mut root).await.unwrap();
+    scope.commit().await.unwrap();
+    caught_up(&store).await;
     stop(running).await;
 }
 
@@ -611,7 +617,8 @@ async fn waiting_for_a_position_ends_when_it_is_reached_and_says_where_it_is_whe
 >() {
     let (store, _database) = with_seen::<DB>().await;
     let short = Duration::from_millis(100);
-    let never = store.wait_for("s", 1, short).await.unwrap_err();
+    let waited = tokio::time::timeout(PATIENCE, store.wait_for("s", 1, short));
+    let never = waited.await.expect("it has an end").unwrap_err();
     assert!(
         matches!(never, EventStoreError::Timeout { .. }),
         "{never:?}"

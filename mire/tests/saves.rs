@@ -6,7 +6,7 @@ mod claimed {
 
     use mire::{Append, DbErrorKind, Event, EventStore, ExpectedVersion, StoreOptions};
 
-    use crate::common::deposited;
+    use crate::common::{Account, deposited};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_scope_that_holds_a_new_stream_delays_no_save_of_another() {
@@ -77,6 +77,44 @@ mod claimed {
             assert_eq!(error.db_kind(), Some(DbErrorKind::LockTimeout), "{error:?}");
             assert!(started.elapsed() < Duration::from_secs(5));
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nobody_else_appends_to_a_stream_that_was_loaded_for_update() {
+        let (store, _database) = crate::common::store_with(4).await;
+        let event = [Event::new(deposited(1))];
+        let any = ExpectedVersion::Any;
+        let options = StoreOptions::default().lock_timeout(Duration::from_millis(200));
+        let hasty = EventStore::with_options(store.pool().clone(), options);
+        let append = || hasty.append("account-1", "account", any, &event);
+        append().await.unwrap();
+        let mut scope = store.begin_transaction().await.unwrap();
+        let mut root = scope
+            .load_for_update::<Account>("1")
+            .await
+            .unwrap()
+            .unwrap();
+        let error = append().await.unwrap_err();
+        assert_eq!(error.db_kind(), Some(DbErrorKind::LockTimeout), "{error:?}");
+        let mut second = hasty.begin_transaction().await.unwrap();
+        let load = second.load_for_update::<Account>("1");
+        let loaded = tokio::time::timeout(Duration::from_secs(20), load).await;
+        let error = loaded.expect("a bound").unwrap_err();
+        assert_eq!(error.db_kind(), Some(DbErrorKind::LockTimeout), "{error:?}");
+        second.rollback().await.unwrap();
+        root.record(deposited(5));
+        scope.save(&mut root).await.unwrap();
+        scope.commit().await.unwrap();
+        assert_eq!(append().await.unwrap(), 3);
+
+        // Nor to one that was saved, before that is committed.
+        let mut scope = store.begin_transaction().await.unwrap();
+        let mut root = scope.load::<Account>("1").await.unwrap().unwrap();
+        root.record(deposited(5));
+        scope.save(&mut root).await.unwrap();
+        let error = append().await.unwrap_err();
+        assert_eq!(error.db_kind(), Some(DbErrorKind::LockTimeout), "{error:?}");
+        scope.commit().await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -208,7 +208,8 @@ pub fn start<DB: Backend>(builder: ProjectionRunnerBuilder<DB>) -> Running {
 
 pub async fn stop((cancel, task): Running) {
     cancel.cancel();
-    task.await.unwrap().unwrap();
+    let ended = tokio::time::timeout(PATIENCE, task).await;
+    ended.expect("it stops").unwrap().unwrap();
 }
 
 /// Who leads, and under which token, if anybody does.
