@@ -6,6 +6,7 @@ const DECLARED: &str = "
     struct Light {
         #[key]
         light: String,
+        room: String,
         on: bool,
         times: i64,
         #[json]
@@ -39,8 +40,8 @@ fn what_changes_rows_changes_the_fingerprint_and_nothing_else_does() {
         ("on: bool,\n", "on: Option<bool>,\n"),
         ("times: i64", "#[index] times: i64"),
         (
-            "#[key]\n        light: String",
-            "light: String, #[key] id: String",
+            "#[key]\n        light: String,\n        room: String",
+            "light: String,\n        #[key]\n        room: String",
         ),
         ("#[json]", ""),
         ("times: i64", "count: i64"),
