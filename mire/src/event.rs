@@ -15,7 +15,8 @@ use crate::upcast::DecodeError;
 /// Only [`event_type`](Self::event_type) has to be written; `#[derive(EventData)]` and
 /// `aggregate!` write it. By default the whole value is stored as serde writes it. Generated events
 /// override [`encode`](Self::encode) and [`decode`](Self::decode): they store the fields alone and
-/// choose the variant by the stored name.
+/// choose the variant by the stored name. A number that is NaN or infinite has no place in an event;
+/// see [`encode`](Self::encode).
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -48,6 +49,11 @@ pub trait EventData: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
 
     /// The payload as JSON text.
+    ///
+    /// JSON has no NaN and no infinities, and `serde_json` writes `null` for them without an error.
+    /// A field `Option<f64>` then reads back as `None`, and an event with a plain `f64` can't be
+    /// read any more: such a number belongs refused by the command that would record it, or stored
+    /// in a form of its own (`#[serde(with = "…")]`).
     ///
     /// # Errors
     ///

@@ -109,3 +109,25 @@ fn a_struct_has_one_name() {
     assert_eq!(read.unwrap(), parcel);
     assert!(Parcel::decode(&stored("order.sent", r#"{"weight":3}"#)).is_err());
 }
+
+/// The limit that `EventData::encode` documents: it is JSON's, and nothing refuses such a number.
+#[test]
+fn a_number_that_json_does_not_have_is_stored_as_null() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize, EventData)]
+    #[mire(entity = "probe")]
+    enum ProbeEvent {
+        Measured { value: f64 },
+        Guessed { value: Option<f64> },
+    }
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let null = r#"{"value":null}"#;
+        let measured = ProbeEvent::Measured { value };
+        assert_eq!(measured.encode().unwrap(), null);
+        let error = ProbeEvent::decode(&stored(measured.event_type(), null)).unwrap_err();
+        assert!(error.to_string().contains("null"), "{error}");
+        let guessed = ProbeEvent::Guessed { value: Some(value) };
+        assert_eq!(guessed.encode().unwrap(), null);
+        let none = ProbeEvent::decode(&stored(guessed.event_type(), null)).unwrap();
+        assert_eq!(none, ProbeEvent::Guessed { value: None });
+    }
+}

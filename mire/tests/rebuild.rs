@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common::backends::TestBackend;
 use crate::common::projections::{
@@ -355,8 +355,8 @@ async fn a_swap_by_a_leader_that_lost_its_lease_changes_nothing<DB: TestBackend>
         let mut conn = store.pool().acquire().await.unwrap();
         DB::run(&mut conn, sql).await;
     };
-    // The old version seems to be ahead, so the new one tries again and again.
-    run("UPDATE mire_checkpoints SET position = 5000 WHERE subscription_id = 'balances@00000001'")
+    // The old version seems to be ahead, by one event, so the new one tries again and again.
+    run("UPDATE mire_checkpoints SET position = 11 WHERE subscription_id = 'balances@00000001'")
         .await;
     let new = start(
         fast(&store, "b")
@@ -380,6 +380,68 @@ async fn a_swap_by_a_leader_that_lost_its_lease_changes_nothing<DB: TestBackend>
     tokio::time::sleep(Duration::from_millis(1000)).await;
     assert_eq!(serving(&store).await, Some(One::TABLE.subscription_id()));
     assert_eq!(bonus_shown(&store).await, bonus(1));
+    stop(new).await;
+}
+
+/// It was dropped by hand under its leader, which has nothing to write to it any more.
+async fn a_table_that_is_gone_is_not_swapped_in<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    follow::<One, DB>(&store).await;
+    let run = async |sql| {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(&mut conn, sql).await;
+    };
+    // The old version seems to be ahead, so the new one waits.
+    run("UPDATE mire_checkpoints SET position = 11 WHERE subscription_id = 'balances@00000001'")
+        .await;
+    let new = start(of::<Two, DB>(&store));
+    store
+        .wait_for(&Two::TABLE.subscription_id(), 10, PATIENCE)
+        .await
+        .unwrap();
+    run("DROP TABLE balances__00000002").await;
+    run("UPDATE mire_checkpoints SET position = 10 WHERE subscription_id = 'balances@00000001'")
+        .await;
+    until("it says what hinders it", || async {
+        let version = version::<Two, DB>(&store).await.unwrap();
+        version
+            .hindrance
+            .is_some_and(|text| text.contains("it is gone"))
+    })
+    .await;
+    assert_eq!(serving(&store).await, Some(One::TABLE.subscription_id()));
+    assert_eq!(bonus_shown(&store).await, bonus(1));
+    stop(new).await;
+    follow::<Two, DB>(&store).await;
+    assert_eq!(bonus_shown(&store).await, bonus(2));
+    assert_eq!(events_shown(&store).await, 10);
+}
+
+/// Nobody leads the version that was retired, and still its table stays for as long as was said.
+async fn a_retired_table_stays_for_its_grace<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    follow::<One, DB>(&store).await;
+    // It looks after its tables several times a second.
+    let often = |grace: Duration| {
+        fast(&store, "b")
+            .take_over_after(Duration::from_millis(100))
+            .drop_tables_after(grace)
+            .subscribe_table::<Two>()
+    };
+    let new = start(often(Duration::from_secs(3600)));
+    serves::<Two, DB>(&store).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert!(DB::exists(&store, &One::TABLE.physical_table()).await);
+    let old = version::<One, DB>(&store).await.unwrap();
+    assert!(old.dropped_at.is_none() && !old.live, "{old:?}");
+    stop(new).await;
+    let new = start(often(Duration::from_millis(100)));
+    until("it is dropped", || async {
+        !DB::exists(&store, &One::TABLE.physical_table()).await
+    })
+    .await;
     stop(new).await;
 }
 
@@ -554,6 +616,31 @@ async fn a_version_that_comes_back_is_not_read_before_it_has_caught_up_again<DB:
     stop(back).await;
 }
 
+async fn the_rate_is_what_came_since_a_runner_last_started<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    for (from, count) in [(0, 10), (10, 5)] {
+        let started = Instant::now();
+        let running = start(of::<One, DB>(&store));
+        until("somebody leads", || async {
+            let id = One::TABLE.subscription_id();
+            leader(&store, &id).await.is_some()
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        append(&store, "account-1", 1..=count).await;
+        table::wait_for::<One, DB>(&store, from + count, PATIENCE)
+            .await
+            .unwrap();
+        stop(running).await;
+        let version = version::<One, DB>(&store).await.unwrap();
+        #[allow(clippy::cast_precision_loss)]
+        let seconds = count as f64 / version.rate.unwrap();
+        // The database's clock may count milliseconds.
+        let longest = started.elapsed().as_secs_f64() + 0.01;
+        assert!((0.39..longest).contains(&seconds), "{seconds}: {version:?}");
+    }
+}
+
 async fn the_declared_name_stands_for_the_version_that_serves<DB: TestBackend>() {
     let (store, _database) = DB::fresh().await;
     append(&store, "account-1", 1..=10).await;
@@ -722,7 +809,7 @@ mod on_postgres {
         let longest = async {
             let mut longest = Duration::ZERO;
             for _ in 0..100 {
-                let asked = std::time::Instant::now();
+                let asked = Instant::now();
                 assert_eq!(events_shown(&store).await, 10);
                 longest = longest.max(asked.elapsed());
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -758,13 +845,215 @@ mod on_postgres {
     }
 }
 
+/// What is killed within the swap's own transaction leaves nothing of it behind: neither between the
+/// view and the registry, nor when only the fenced checkpoint is left.
+#[cfg(feature = "postgres")]
+mod killed_on_postgres {
+    use super::*;
+    use mire::Postgres;
+
+    /// Ends the connection within a statement, and counts by what is never rolled back.
+    const SET_UP: &str = "
+        CREATE SEQUENCE ended;
+        CREATE FUNCTION end_connection() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM nextval('ended');
+            PERFORM pg_terminate_backend(pg_backend_pid());
+            RETURN NEW;
+        END $$;
+        CREATE FUNCTION end_swapping_connection() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF (SELECT serving FROM mire_tables) = '00000003' THEN
+                PERFORM nextval('ended');
+                PERFORM pg_terminate_backend(pg_backend_pid());
+            END IF;
+            RETURN NEW;
+        END $$";
+
+    async fn swap<New: TableProjection>(store: &EventStore, old: u32, trigger: &'static str) {
+        let run = async |sql| {
+            sqlx::raw_sql(sql).execute(store.pool()).await.unwrap();
+        };
+        let before = serving(store).await;
+        run(trigger).await;
+        let new = start(of::<New, Postgres>(store));
+        // Every look at the view succeeds, and shows the old version; the rebuild tries again.
+        until("it is ended a second time", || async {
+            assert_eq!(events_shown(store).await, 10);
+            assert_eq!(bonus_shown(store).await, bonus(old));
+            assert_eq!(serving(store).await, before);
+            let ended = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM ended";
+            Postgres::number(store, ended).await >= 2
+        })
+        .await;
+        run("DROP TRIGGER IF EXISTS halfway ON mire_tables;
+             DROP TRIGGER IF EXISTS halfway ON mire_checkpoints;
+             ALTER SEQUENCE ended RESTART")
+        .await;
+        serves::<New, Postgres>(store).await;
+        assert_eq!(bonus_shown(store).await, bonus(New::TABLE.fingerprint));
+        assert_eq!(events_shown(store).await, 10);
+        stop(new).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_swap_whose_connection_is_ended_halfway_is_not_there_at_all() {
+        let (store, _database) = Postgres::fresh().await;
+        append(&store, "account-1", 1..=10).await;
+        follow::<One, Postgres>(&store).await;
+        sqlx::raw_sql(SET_UP).execute(store.pool()).await.unwrap();
+        swap::<Two>(
+            &store,
+            1,
+            "CREATE TRIGGER halfway BEFORE UPDATE OF serving ON mire_tables
+                FOR EACH ROW EXECUTE FUNCTION end_connection()",
+        )
+        .await;
+        swap::<Balance<3>>(
+            &store,
+            2,
+            "CREATE TRIGGER halfway BEFORE UPDATE ON mire_checkpoints
+                FOR EACH ROW EXECUTE FUNCTION end_swapping_connection()",
+        )
+        .await;
+    }
+
+    /// What the old version's leader is about to commit counts.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_swap_waits_for_the_old_leaders_transaction() {
+        let (store, _database) = Postgres::fresh().await;
+        append(&store, "account-1", 1..=10).await;
+        follow::<One, Postgres>(&store).await;
+        let mut handling = store.pool().begin().await.unwrap();
+        let ahead = "UPDATE mire_checkpoints SET position = 11
+                      WHERE subscription_id = 'balances@00000001'";
+        sqlx::raw_sql(ahead).execute(&mut *handling).await.unwrap();
+        let new = start(of::<Two, Postgres>(&store));
+        until("its table is complete", || async {
+            let version = version::<Two, Postgres>(&store).await;
+            version.is_some_and(|version| version.position == 10)
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(serving(&store).await, Some(One::TABLE.subscription_id()));
+        handling.commit().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(serving(&store).await, Some(One::TABLE.subscription_id()));
+        append(&store, "account-1", [11]).await;
+        serves::<Two, Postgres>(&store).await;
+        stop(new).await;
+    }
+}
+
+/// The same, where the process that swaps is killed.
+#[cfg(feature = "sqlite")]
+mod killed_on_sqlite {
+    use super::*;
+    use crate::common::process::{self, Process};
+    use mire::Sqlite;
+    use sqlx::Connection as _;
+    use sqlx::sqlite::SqliteConnection;
+
+    #[tokio::test]
+    async fn child_that_runs() {
+        let Some((url, worker)) = process::child() else {
+            return;
+        };
+        let store = mire::open::<Sqlite>(&url).await.unwrap();
+        let runner = fast(&store, &worker);
+        process::run(if worker == "2" {
+            runner.subscribe_table::<Two>()
+        } else {
+            runner.subscribe_table::<Balance<3>>()
+        })
+        .await;
+    }
+
+    async fn swap<New: TableProjection>(
+        store: &EventStore<Sqlite>,
+        url: &str,
+        old: u32,
+        trigger: &'static str,
+    ) {
+        let run = async |sql| {
+            sqlx::raw_sql(sql).execute(store.pool()).await.unwrap();
+        };
+        let before = serving(store).await;
+        run(trigger).await;
+        let worker = New::TABLE.fingerprint.to_string();
+        let swapping = Process::start(module_path!(), url, &worker);
+        // It holds the file for longer than anything else does.
+        let mut conn = SqliteConnection::connect(url).await.unwrap();
+        sqlx::raw_sql("PRAGMA busy_timeout = 500")
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        let started = Instant::now();
+        while let Ok(_free) = sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK")
+            .execute(&mut conn)
+            .await
+        {
+            assert!(started.elapsed() < PATIENCE, "it did not come to the swap");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let as_it_was = async || {
+            assert_eq!(events_shown(store).await, 10);
+            assert_eq!(bonus_shown(store).await, bonus(old));
+            assert_eq!(serving(store).await, before);
+        };
+        as_it_was().await;
+        swapping.kill();
+        as_it_was().await;
+        let complete = version::<New, Sqlite>(store).await.unwrap();
+        assert_eq!((complete.position, complete.lag), (10, 0));
+        run("DROP TRIGGER halfway").await;
+        follow::<New, Sqlite>(store).await;
+        assert_eq!(bonus_shown(store).await, bonus(New::TABLE.fingerprint));
+        assert_eq!(events_shown(store).await, 10);
+    }
+
+    /// A statement within it that doesn't end while anybody waits for it.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_swap_whose_process_is_killed_halfway_is_not_there_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/test.db", folder.path().display());
+        let store = mire::open::<Sqlite>(&url).await.unwrap();
+        append(&store, "account-1", 1..=10).await;
+        follow::<One, Sqlite>(&store).await;
+        swap::<Two>(
+            &store,
+            &url,
+            1,
+            "CREATE TRIGGER halfway BEFORE UPDATE OF serving ON mire_tables BEGIN
+                SELECT (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+                        SELECT max(i) FROM n);
+             END",
+        )
+        .await;
+        swap::<Balance<3>>(
+            &store,
+            &url,
+            2,
+            "CREATE TRIGGER halfway BEFORE UPDATE ON mire_checkpoints
+                WHEN (SELECT serving FROM mire_tables) = '00000003' BEGIN
+                SELECT (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+                        SELECT max(i) FROM n);
+             END",
+        )
+        .await;
+    }
+}
+
 conformance!(
     a_rebuild_under_load_shows_readers_no_gap_and_nothing_half_built,
     a_rebuild_that_is_killed_goes_on_where_it_was_and_says_how_far_it_is,
     a_rebuild_that_is_killed_at_any_step_is_ended_by_another_runner,
     code_that_was_rolled_back_takes_over_when_the_new_one_is_gone_and_not_before,
     a_swap_by_a_leader_that_lost_its_lease_changes_nothing,
+    a_table_that_is_gone_is_not_swapped_in,
+    a_retired_table_stays_for_its_grace,
     a_retired_table_is_dropped_after_its_grace_and_look_ups_go_on,
+    the_rate_is_what_came_since_a_runner_last_started,
     a_view_that_was_dropped_by_hand_comes_back,
     a_copy_of_the_log_builds_its_tables_from_the_start,
     a_version_of_another_shape_is_not_read_before_it_is_ready,

@@ -83,7 +83,7 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
             let key = row::key(&data, &columns, errors);
             let columns = row::checked(columns, errors);
             let name = table_name(&words, &subscription, errors);
-            let fingerprint = row::fingerprint(&columns, key, handlers.fingerprint);
+            let fingerprint = row::fingerprint(&name, &columns, key, handlers.fingerprint);
             Form::Table(Table {
                 name,
                 fingerprint,

@@ -12,6 +12,7 @@ use sqlx::Connection as _;
 
 use crate::backend::table::{RawVersion, Relation};
 use crate::backend::{Backend, Result};
+use crate::error::EventStoreError;
 use crate::table::TableDef;
 use crate::table::prepare::taken;
 use crate::table::version::{physical_table, version_id};
@@ -134,6 +135,14 @@ async fn swap<DB: Backend>(
         {
             return Err(taken(def.table, "is not this projection's view"));
         }
+        // SQLite lets a view show what is not there.
+        if DB::relation(&mut savepoint, &table).await?.is_none() {
+            return Err(EventStoreError::TableMismatch {
+                table: table.clone(),
+                differences: "it is gone; start a runner again, which rebuilds it from the log"
+                    .to_owned(),
+            });
+        }
         DB::point_view(&mut savepoint, def.table, &table).await?;
         DB::serve_version(&mut savepoint, def.subscription, &def.version()).await
     };
@@ -190,7 +199,7 @@ async fn drop_retired<DB: Backend>(
     for version in versions {
         let keep = version.serving
             || version.dropped_at.is_some()
-            || version.live
+            // Below zero while it is led.
             || version.idle_seconds <= times.drop_after.as_secs_f64();
         if keep {
             continue;
@@ -224,7 +233,7 @@ async fn drop_retired<DB: Backend>(
 }
 
 /// The error with all that it was caused by.
-fn text_of(error: &crate::error::EventStoreError) -> String {
+fn text_of(error: &EventStoreError) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

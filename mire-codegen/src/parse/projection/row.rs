@@ -203,9 +203,16 @@ pub(super) fn checked(declared: Vec<Declared>, errors: &mut Errors) -> Vec<Colum
     columns
 }
 
-/// A hash of all that decides what the rows are: columns, and what the functions do.
-pub(super) fn fingerprint(columns: &[Column], key: Option<usize>, functions: Fingerprint) -> u32 {
+/// A hash of all that decides what the rows are and where they are: the table's name, columns, and
+/// what the functions do.
+pub(super) fn fingerprint(
+    table: &str,
+    columns: &[Column],
+    key: Option<usize>,
+    functions: Fingerprint,
+) -> u32 {
     let mut fingerprint = functions;
+    fingerprint.text(table);
     for (at, column) in columns.iter().enumerate() {
         let mark = match column {
             _ if key == Some(at) => "key",
