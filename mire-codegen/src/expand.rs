@@ -5,8 +5,10 @@ mod located;
 pub(crate) mod projection;
 pub(crate) mod stored;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
+
+use crate::names;
 
 /// `#[serde(crate = "…")]`, so that the user's crate needs no dependency on serde.
 fn serde_crate(krate: &TokenStream) -> TokenStream {
@@ -30,4 +32,30 @@ fn docs<'a>(lines: impl IntoIterator<Item = &'a str>) -> TokenStream {
             quote!(#[doc = #line])
         })
         .collect()
+}
+
+/// `impl Default` for a struct, by a value for each field.
+fn default_impl<'a>(
+    ident: &Ident,
+    fields: impl Iterator<Item = (&'a Ident, TokenStream)>,
+) -> TokenStream {
+    let fields = fields.map(|(field, value)| quote!(#field: #value));
+    quote! {
+        #[automatically_derived]
+        impl ::core::default::Default for #ident {
+            fn default() -> Self {
+                Self { #(#fields),* }
+            }
+        }
+    }
+}
+
+/// The value that a field has before any event. A type that has none is reported where it stands.
+fn default_value(krate: &TokenStream, function: &str, ty: &TokenStream) -> TokenStream {
+    let function = names::local(function);
+    located::call(
+        quote!(#krate::__private::#function::<#ty>),
+        TokenStream::new(),
+        ty,
+    )
 }

@@ -4,7 +4,7 @@
 mod aggregate;
 mod projection;
 
-pub(crate) use aggregate::{Aggregate, Command, Event, Field, Id, Output, State};
+pub(crate) use aggregate::{Aggregate, Command, Event, Field, Id, Output, Recorded, State};
 pub(crate) use projection::{
     Acting, Argument, Call, Column, Effect, EventPath, EventSet, Form, Generics, Handler,
     Projection, Table, WrittenFunction,

@@ -123,6 +123,7 @@ pub(crate) fn projection(projection: &Projection) -> String {
 
 fn outline_table(text: &mut String, table: &Table) {
     let Table {
+        default: _,
         name,
         fingerprint,
         columns,

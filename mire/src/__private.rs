@@ -1,14 +1,18 @@
 //! What generated code names. Not part of the public interface: it may change in any release.
 
 pub mod counted;
+mod defaults;
 mod keys;
 mod rows;
 
+pub use defaults::{DefaultKey, Initial, default_key, initial};
 pub use keys::{KeyOf, StreamKey, key_of, no_key, stream_key};
 pub use rows::{ColumnOf, column, index_column, json_column, key_column};
 pub use {serde, serde_json, sqlx, uuid};
 
-pub use crate::event::set::{EventDef, EventSet, decode_event, decode_struct, encode_event};
+pub use crate::event::set::{
+    EventDef, EventField, EventSet, decode_event, decode_struct, encode_event, event_field,
+};
 pub use crate::projection::acting::{
     Acting, Acts, ActsIn, Handling, Outcome, Reads, act, act_in, categories, handled, nothing,
     runner,
@@ -30,6 +34,17 @@ pub fn record_unless_refused<A: Aggregate, T: IntoEvents<A::Event>, R>(
     root.record_many(decision?.into_events());
     Ok(())
 }
+
+/// Records the events that a command always answers.
+pub fn record_events<A: Aggregate, T: IntoEvents<A::Event>>(
+    root: &mut AggregateRoot<A>,
+    decision: T,
+) {
+    root.record_many(decision.into_events());
+}
+
+/// Stops the compiler when a type is nothing that a command may return.
+pub const fn decides<D: Decision<E>, E>() {}
 
 /// Records what a command decided, in whatever form.
 pub fn record<A: Aggregate, D: Decision<A::Event>>(

@@ -115,6 +115,40 @@ fn main() {
         }
     );
 
+    // Fields of a type that the macro doesn't know, and a `Result` under another name.
+    #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Tone(u16);
+    type Rung = Result<GongEvent, String>;
+
+    mire::aggregate!(
+        #[aggregate(category = "gong")]
+        struct Gong {
+            last: Option<Tone>,
+        }
+
+        #[event]
+        fn rung(&mut self, tone: Tone, echo: &[Option<Tone>]) {
+            self.last = echo.last().cloned().flatten().or(Some(tone));
+        }
+
+        #[command]
+        fn ring(&self, tone: u16) -> Rung {
+            match self.last {
+                Some(Tone(last)) if last == tone => Err("again".to_owned()),
+                _ => Ok(GongEvent::Rung {
+                    tone: Tone(tone),
+                    echo: vec![None],
+                }),
+            }
+        }
+    );
+
+    let mut gong = mire::AggregateRoot::<Gong>::new("1");
+    gong.ring(440).unwrap();
+    assert_eq!(gong.ring(440), Err("again".to_owned()));
+    let payload = mire::EventData::encode(&gong.pending()[0]).unwrap();
+    assert_eq!(payload, r#"{"tone":440,"echo":[null]}"#);
+
     let runner = |store: &mire::EventStore| {
         let bell = Bell { sound: "ding" };
         let switches = outer::inner::Switches::runner(store);

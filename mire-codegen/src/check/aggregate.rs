@@ -5,9 +5,23 @@ use std::collections::HashSet;
 use super::generated_twin;
 use crate::errors::Errors;
 use crate::model::{Aggregate, Command, Event};
+use crate::names;
 
 /// The functions that `aggregate!` generates on the state.
 const GENERATED: [&str; 2] = ["given", "stream"];
+
+/// The methods of an `AggregateRoot`. Each would hide the recording form of a command of its name.
+const OF_THE_ROOT: [&str; 9] = [
+    "execute",
+    "has_pending",
+    "pending",
+    "pending_count",
+    "record",
+    "record_many",
+    "restore_pending",
+    "set_metadata",
+    "take_pending",
+];
 
 /// Checks an aggregate, and takes out what would only make rustc repeat a mistake.
 pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
@@ -40,7 +54,20 @@ pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
             events.push(Event { stored, ..event });
             continue;
         }
-        generated_twin(&event.ident, &GENERATED, errors);
+        if GENERATED.iter().any(|name| event.ident == name) {
+            errors.at(
+                event.ident.span(),
+                format_args!("`aggregate!` generates a function `{}` itself", event.ident),
+                format_args!(
+                    "rename the event; `#[event(name = \"{}\")]` keeps what is stored",
+                    event.stored.rsplit('.').next().unwrap_or_default()
+                ),
+            );
+            // The generated one is what others mean by the name.
+            let ident = names::local(&format!("{}_event", event.ident));
+            events.push(Event { ident, ..event });
+            continue;
+        }
         events.push(event);
     }
     aggregate.events = events;
@@ -58,7 +85,53 @@ pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
             continue;
         }
         generated_twin(&command.ident, &GENERATED, errors);
+        if command.recorded && OF_THE_ROOT.iter().any(|name| command.ident == name) {
+            errors.at(
+                command.ident.span(),
+                format_args!(
+                    "`AggregateRoot` has a method `{0}` itself, which would hide this command: `root.{0}(…)` would call that one",
+                    command.ident
+                ),
+                format_args!(
+                    "choose another name, such as `{}_{}`",
+                    command.ident,
+                    names::kebab(&names::text(&aggregate.state.ident)).replace('-', "_")
+                ),
+            );
+        }
         commands.push(command);
     }
     aggregate.commands = commands;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_roots_methods_are_known() {
+        let source = include_str!("../../../mire/src/aggregate.rs");
+        let file = syn::parse_file(source).unwrap();
+        let mut methods: Vec<String> = Vec::new();
+        for item in file.items {
+            let syn::Item::Impl(item) = item else {
+                continue;
+            };
+            let on_root = matches!(&*item.self_ty, syn::Type::Path(path)
+                if path.path.segments.last().is_some_and(|last| last.ident == "AggregateRoot"));
+            if item.trait_.is_some() || !on_root {
+                continue;
+            }
+            for item in item.items {
+                if let syn::ImplItem::Fn(function) = item
+                    && matches!(function.vis, syn::Visibility::Public(_))
+                    && function.sig.receiver().is_some()
+                {
+                    methods.push(function.sig.ident.to_string());
+                }
+            }
+        }
+        methods.sort();
+        assert_eq!(methods, OF_THE_ROOT);
+    }
 }

@@ -38,6 +38,8 @@ pub(crate) fn expand(projection: &Projection) -> TokenStream {
     quote! {
         #item
 
+        #own
+
         #[allow(
             dead_code,
             clippy::missing_const_for_fn,
@@ -52,7 +54,5 @@ pub(crate) fn expand(projection: &Projection) -> TokenStream {
         impl #declared #ident #arguments #where_clause {
             #(#functions)*
         }
-
-        #own
     }
 }

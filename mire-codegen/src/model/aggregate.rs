@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) item: TokenStream,
     /// The last names of the traits that the user derives.
     pub(crate) derives: Vec<String>,
+    /// The fields that `Default` is written for; `None` when it is derived.
+    pub(crate) defaults: Option<Vec<(Ident, TokenStream)>>,
     /// A hash of the declaration, to tell snapshots of other shapes apart.
     pub(crate) fingerprint: u32,
 }
@@ -63,8 +65,10 @@ pub(crate) struct Event {
 /// A field of an event.
 pub(crate) struct Field {
     pub(crate) parameter: Parameter,
-    /// Attributes for the field of the enum: serde's.
+    /// Attributes for the field of the enum: docs, and serde's.
     pub(crate) attrs: TokenStream,
+    /// How many of them are no docs.
+    pub(crate) own_attrs: usize,
     /// The type that is stored.
     pub(crate) stored: TokenStream,
     /// Whether the function takes it by reference.
@@ -93,6 +97,15 @@ pub(crate) struct Output {
     /// The type as it was written.
     pub(crate) ty: TokenStream,
     pub(crate) span: Span,
-    /// For a `Result`: the same type with `()` for the events.
-    pub(crate) recorded: Option<TokenStream>,
+    pub(crate) recorded: Recorded,
+}
+
+/// What a command's recording form returns.
+pub(crate) enum Recorded {
+    /// Nothing: the command answers events, or something that is a mistake.
+    Nothing,
+    /// Of a `Result`, the same type with `()` for the events.
+    Result(TokenStream),
+    /// What the type behind a name says, such as an alias of a `Result`.
+    Named,
 }

@@ -108,6 +108,8 @@ pub(crate) enum Form {
 
 /// A projection that keeps a table.
 pub(crate) struct Table {
+    /// Whether the user derives `Default`, which is written by the macro instead.
+    pub(crate) default: bool,
     pub(crate) name: String,
     /// A hash of the declaration: another one is another table.
     pub(crate) fingerprint: u32,

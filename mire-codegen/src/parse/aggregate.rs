@@ -15,7 +15,7 @@ use crate::errors::Errors;
 use crate::event_data::stored_name;
 use crate::fingerprint::Fingerprint;
 use crate::keywords::Place;
-use crate::model::{Aggregate, Command, Docs, Event, Field, Id, Output, State};
+use crate::model::{Aggregate, Command, Docs, Event, Field, Id, Output, Recorded, State};
 use crate::names;
 
 /// What a macro call holds.
@@ -48,7 +48,7 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
     }
 }
 
-fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> Aggregate {
+fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) -> Aggregate {
     let ident = data.ident().clone();
     let mut attrs = Sorted::new(data.take_attrs());
     let words = match attrs.own(&["aggregate"], "the state of an aggregate", errors) {
@@ -57,7 +57,8 @@ fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> A
     };
     borrowed::refuse(&mut data, "a state", errors);
     refuse_generics(
-        &data,
+        &mut data,
+        &mut functions,
         "an aggregate has no generic parameters: its streams hold events of one shape",
         errors,
     );
@@ -68,6 +69,7 @@ fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> A
         .count("snapshot_every", errors)
         .map(|(count, _)| count);
 
+    let event_enum = format!("{}Event", names::text(&ident));
     let mut fingerprint = Fingerprint::new();
     fingerprint.tokens(data.to_token_stream());
     let mut events = Vec::new();
@@ -85,7 +87,7 @@ fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> A
             }
             Some(attr) => {
                 Words::read(Place::Command, &attr, errors);
-                commands.push(command(data.vis(), attrs, function, errors));
+                commands.push(command(data.vis(), &event_enum, attrs, function, errors));
             }
             None => {
                 errors.at(
@@ -101,7 +103,7 @@ fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> A
                     let attr = syn::parse_quote!(#[event]);
                     events.push(event(&category, attr, attrs, &function, &mut unsaid));
                 } else {
-                    let command = command(data.vis(), attrs, function, &mut unsaid);
+                    let command = command(data.vis(), &event_enum, attrs, function, &mut unsaid);
                     let recorded = false;
                     commands.push(Command {
                         recorded,
@@ -111,13 +113,13 @@ fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> A
             }
         }
     }
-    let event = format!("{}Event", names::text(&ident));
     Aggregate {
         krate,
         state: State {
-            event: names::derived(&event, words.span),
+            event: names::derived(&event_enum, words.span),
             vis: data.vis().to_token_stream(),
             derives: attrs.derives(),
+            defaults: defaults(&data, &mut attrs),
             item: {
                 let Sorted {
                     docs, lints, rest, ..
@@ -134,6 +136,14 @@ fn aggregate(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> A
         events,
         commands,
     }
+}
+
+/// The fields that `Default` is written for. An enum, and a derive from elsewhere, do it themselves.
+fn defaults(data: &Data, attrs: &mut Sorted) -> Option<Vec<(Ident, TokenStream)>> {
+    let fields = data.named_fields()?;
+    let derived = attrs.derives().iter().any(|name| name == "Default");
+    let written = data.generics().params.is_empty() && (!derived || attrs.take_default());
+    written.then_some(fields)
 }
 
 fn category(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
@@ -160,7 +170,7 @@ fn category(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
     }
 }
 
-/// Names that nobody wants for a type to be generated.
+/// Types that everybody knows.
 const KNOWN_TYPES: [&str; 14] = [
     "String", "Uuid", "bool", "char", "str", "i16", "i32", "i64", "i128", "u16", "u32", "u64",
     "u128", "usize",
@@ -219,6 +229,7 @@ fn event(
             Some(Field {
                 parameter,
                 attrs: quote!(#docs #(#rest)*),
+                own_attrs: rest.len(),
                 stored,
                 by_reference,
             })
@@ -368,7 +379,13 @@ fn versions(words: &Words, ident: &Ident, errors: &mut Errors) -> (u32, Vec<Toke
     (version, upcasts.collect())
 }
 
-fn command(state: &Visibility, attrs: Sorted, function: Function, errors: &mut Errors) -> Command {
+fn command(
+    state: &Visibility,
+    event: &str,
+    attrs: Sorted,
+    function: Function,
+    errors: &mut Errors,
+) -> Command {
     let sig = &function.sig;
     let what = format!("the command `{}`", sig.ident);
     let mut sound = functions::refuse_qualifiers(sig, &what, errors);
@@ -396,7 +413,7 @@ fn command(state: &Visibility, attrs: Sorted, function: Function, errors: &mut E
     }
     let parameters = functions::parameters(&function, errors);
     let output = match functions::return_type(sig) {
-        Some(ty) => output(ty),
+        Some(ty) => output(ty, event),
         None => {
             errors.at(
                 sig.ident.span(),
@@ -407,7 +424,7 @@ fn command(state: &Visibility, attrs: Sorted, function: Function, errors: &mut E
             Output {
                 ty: quote!(()),
                 span: sig.ident.span(),
-                recorded: Some(quote!(())),
+                recorded: Recorded::Nothing,
             }
         }
     };
@@ -460,27 +477,33 @@ fn written_out(attrs: &Sorted, function: &Function) -> TokenStream {
 }
 
 /// A command's return type. In a `Result`, the events are the first type argument.
-fn output(ty: &Type) -> Output {
+fn output(ty: &Type, event: &str) -> Output {
     Output {
         ty: ty.to_token_stream(),
         span: ty.span(),
-        recorded: recorded(ty),
+        recorded: recorded(ty, event),
     }
 }
 
-fn recorded(ty: &Type) -> Option<TokenStream> {
+fn recorded(ty: &Type, event: &str) -> Recorded {
     let Type::Path(path) = ty else {
-        return None;
+        return Recorded::Nothing;
     };
     let mut path = path.clone();
-    let last = path.path.segments.last_mut()?;
-    if last.ident != "Result" {
-        return None;
-    }
-    let PathArguments::AngleBracketed(arguments) = &mut last.arguments else {
-        return None;
+    let Some(last) = path.path.segments.last_mut() else {
+        return Recorded::Named;
     };
-    let first = arguments.args.first_mut()?;
-    *first = GenericArgument::Type(syn::parse_quote!(()));
-    Some(path.to_token_stream())
+    let name = names::text(&last.ident);
+    let known = ["Option", "Vec"].contains(&&*name) || KNOWN_TYPES.contains(&&*name);
+    if known || name == event || name.ends_with("Event") {
+        return Recorded::Nothing;
+    }
+    if name == "Result"
+        && let PathArguments::AngleBracketed(arguments) = &mut last.arguments
+        && let Some(first) = arguments.args.first_mut()
+    {
+        *first = GenericArgument::Type(syn::parse_quote!(()));
+        return Recorded::Result(path.to_token_stream());
+    }
+    Recorded::Named
 }

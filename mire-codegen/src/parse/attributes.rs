@@ -2,11 +2,13 @@
 //! through.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
-use syn::{Attribute, Expr, ExprLit, Lit, Meta};
+use quote::{ToTokens, quote};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Expr, ExprLit, Lit, Meta, Path, Token};
 
 use crate::errors::Errors;
 use crate::model::Docs;
+use crate::names;
 
 /// The attributes that belong to the macros.
 const OWN: [&str; 6] = [
@@ -134,6 +136,32 @@ impl Sorted {
                 "remove it; doc comments and lint levels such as `#[allow(…)]` may stand there",
             );
         }
+    }
+
+    /// Takes the standard library's `Default` out of `#[derive(…)]`; answers whether it was there.
+    pub(crate) fn take_default(&mut self) -> bool {
+        let mut taken = false;
+        for attr in &mut self.rest {
+            let is_derive = attr.path().is_ident("derive");
+            let Meta::List(list) = &mut attr.meta else {
+                continue;
+            };
+            let Ok(paths) = list.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)
+            else {
+                continue;
+            };
+            let named = |path: &Path| {
+                let path = names::path_text(path);
+                let path = path.trim_start_matches("::");
+                ["Default", "core::default::Default", "std::default::Default"].contains(&path)
+            };
+            if is_derive && paths.iter().any(named) {
+                let left = paths.iter().filter(|path| !named(path));
+                list.tokens = quote!(#(#left),*);
+                taken = true;
+            }
+        }
+        taken
     }
 
     /// The last names of the traits in `#[derive(…)]`.

@@ -45,10 +45,7 @@ pub(super) fn refuse(data: &mut Data, what: &str, errors: &mut Errors) {
 
 /// Takes the lifetimes out of the generic parameters.
 fn take_lifetimes(data: &mut Data) -> Vec<Ident> {
-    let generics = match data {
-        Data::Struct(item) => &mut item.generics,
-        Data::Enum(item) => &mut item.generics,
-    };
+    let generics = data.generics_mut();
     let (lifetimes, others): (Vec<_>, Vec<_>) = std::mem::take(&mut generics.params)
         .into_iter()
         .partition(|parameter| matches!(parameter, GenericParam::Lifetime(_)));

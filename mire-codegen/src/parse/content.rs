@@ -1,9 +1,11 @@
 //! What a macro holds: one struct with the macro's attribute, and functions.
 
 use proc_macro2::{Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
+use syn::FnArg;
 use syn::spanned::Spanned;
 
+use super::functions::return_type;
 use super::items::{Data, Function, Item, Other, items};
 use crate::errors::Errors;
 
@@ -123,13 +125,33 @@ fn misplaced(other: Other, macro_name: &str, beside: &mut TokenStream, errors: &
     beside.extend(other.tokens);
 }
 
-/// Generic parameters on the struct are a mistake.
-pub(super) fn refuse_generics(data: &Data, wrong: &str, errors: &mut Errors) {
-    let generics = match data {
-        Data::Struct(item) => &item.generics,
-        Data::Enum(item) => &item.generics,
+/// Generic parameters on the struct are a mistake. What functions do with values of such a type
+/// would only follow from it, so they go out without their bodies.
+pub(super) fn refuse_generics<'a>(
+    data: &mut Data,
+    functions: impl IntoIterator<Item = &'a mut Function>,
+    wrong: &str,
+    errors: &mut Errors,
+) {
+    let generics = data.generics_mut();
+    let Some(parameter) = generics.params.first() else {
+        return;
     };
-    if let Some(parameter) = generics.params.first() {
-        errors.at(parameter.span(), wrong, "write the parameter's type out");
+    errors.at(parameter.span(), wrong, "write the parameter's type out");
+    // Its name alone is a type as well, and no bound is missing.
+    generics.where_clause = None;
+    for parameter in generics.type_params_mut() {
+        parameter.bounds = syn::parse_quote!(::core::marker::Send + ::core::marker::Sync + 'static);
+        parameter
+            .default
+            .get_or_insert_with(|| (Default::default(), syn::parse_quote!(())));
+    }
+    for function in functions {
+        let taken = function.sig.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(typed) => Some(&typed.pat),
+            FnArg::Receiver(_) => None,
+        });
+        let answer = return_type(&function.sig).map(|_| quote!(::core::unreachable!()));
+        function.body = Some(quote!({ let _ = (#(#taken,)*); #answer }));
     }
 }

@@ -45,6 +45,38 @@ impl Data {
         }
     }
 
+    /// The fields of a struct with named ones, each with its type; `None` for all else, and when it
+    /// isn't certain that they are all there.
+    pub(crate) fn named_fields(&self) -> Option<Vec<(Ident, TokenStream)>> {
+        let Self::Struct(ItemStruct {
+            fields: syn::Fields::Named(fields),
+            ..
+        }) = self
+        else {
+            return None;
+        };
+        let fields = fields.named.iter().map(|field| {
+            let certain = !field.attrs.iter().any(|attr| attr.path().is_ident("cfg"));
+            let ident = field.ident.clone().filter(|_| certain)?;
+            Some((ident, field.ty.to_token_stream()))
+        });
+        fields.collect()
+    }
+
+    pub(crate) fn generics(&self) -> &syn::Generics {
+        match self {
+            Self::Struct(item) => &item.generics,
+            Self::Enum(item) => &item.generics,
+        }
+    }
+
+    pub(crate) fn generics_mut(&mut self) -> &mut syn::Generics {
+        match self {
+            Self::Struct(item) => &mut item.generics,
+            Self::Enum(item) => &mut item.generics,
+        }
+    }
+
     /// Takes the attributes off.
     pub(crate) fn take_attrs(&mut self) -> Vec<Attribute> {
         match self {

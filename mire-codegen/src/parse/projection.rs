@@ -12,7 +12,7 @@ use self::events::{On, Reads};
 use self::functions::Handlers;
 use super::attributes::Sorted;
 use super::borrowed;
-use super::content::{Content, Macro, content};
+use super::content::{Content, Macro, content, refuse_generics};
 use super::functions::{SelfKind, receiver};
 use super::items::{Data, Function};
 use crate::attrs::Words;
@@ -62,7 +62,7 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
     };
     let krate = words.krate(errors);
     let subscription = subscription(&words, &ident, errors);
-    let functions: Vec<(Function, Sorted, Option<On>)> = functions
+    let mut functions: Vec<(Function, Sorted, Option<On>)> = functions
         .into_iter()
         .map(|function| events::on(function, &ident, errors))
         .collect();
@@ -73,6 +73,14 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
     let columns = row::columns(&mut data, errors);
 
     let kind = kind(&words, &columns, &functions, &ident, errors);
+    if kind == Kind::Table {
+        refuse_generics(
+            &mut data,
+            functions.iter_mut().map(|(function, ..)| function),
+            "a projection with a table has no generic parameters: its rows have one shape",
+            errors,
+        );
+    }
     let mut handlers = Handlers::new(kind == Kind::Table);
     for (function, attrs, on) in functions {
         handlers.add(function, attrs, on, &mut reads, errors);
@@ -85,6 +93,7 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
             let name = table_name(&words, &subscription, errors);
             let fingerprint = row::fingerprint(&name, &columns, key, handlers.fingerprint);
             Form::Table(Table {
+                default: data.named_fields().is_some() && attrs.take_default(),
                 name,
                 fingerprint,
                 columns,

@@ -1,6 +1,9 @@
 //! How generated event enums are stored: the stored name chooses the variant, and the payload holds
 //! the variant's fields alone.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::payload::{PayloadSerializer, VariantDeserializer};
 use crate::event::{EventData, EventTypeStatic, StoredEvent};
 use crate::upcast::{DecodeError, UnknownEventType, Upcast, upcast};
@@ -33,6 +36,21 @@ pub trait EventSet: EventData {
     /// The category of the streams that hold them: the first half of their stored names.
     const CATEGORY: &'static str;
 }
+
+/// What a field of an event is asked for.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be stored in an event",
+    label = "not a type that serde can write and read",
+    note = "put `#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]` on a type of your own",
+    note = "for one from another crate, look for a feature of that crate called `serde`"
+)]
+pub trait EventField: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> EventField for T {}
+
+/// Stops the compiler when a type can't be stored in an event.
+pub const fn event_field<T: EventField>() {}
 
 /// The payload of an event: its fields alone.
 pub fn encode_event<E: EventSet>(event: &E) -> Result<String, serde_json::Error> {

@@ -4,8 +4,8 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
-use crate::expand::docs;
-use crate::model::{Aggregate, Command};
+use crate::expand::{docs, located};
+use crate::model::{Aggregate, Command, Recorded};
 use crate::names;
 
 pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
@@ -36,6 +36,9 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
             quote!(#about #signature;)
         });
         let defined = recorded.iter().map(|command| define(aggregate, command));
+        let asked = recorded
+            .iter()
+            .filter_map(|command| asked_once(aggregate, command));
         quote! {
             #about
             #[allow(dead_code)]
@@ -46,6 +49,7 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
             impl #name for #krate::AggregateRoot<#ident> {
                 #(#defined)*
             }
+            #(#asked)*
         }
     });
     quote! {
@@ -69,7 +73,7 @@ fn about_command(aggregate: &Aggregate, command: &Command) -> TokenStream {
         lines.push(String::new());
     }
     lines.push(format!("Records what [`{state}::{name}`] decides."));
-    if command.output.recorded.is_some() {
+    if matches!(command.output.recorded, Recorded::Result(_)) {
         lines.push(String::new());
         lines.push("# Errors".to_owned());
         lines.push(String::new());
@@ -100,15 +104,38 @@ fn signature(aggregate: &Aggregate, command: &Command) -> TokenStream {
         let (name, ty) = (shadow(&parameter.ident), &parameter.ty);
         quote!(#name: #ty)
     });
+    let mut where_clause = where_clause.clone();
     let answer = match &output.recorded {
-        Some(recorded) => quote!(#recorded),
-        None if !sound => quote!(()),
-        None => {
+        Recorded::Result(recorded) => quote!(-> #recorded),
+        Recorded::Named if *sound => {
             let ty = &output.ty;
-            quote_spanned!(output.span=> <#ty as #krate::Decision<#event>>::Recorded)
+            if generics.is_empty() {
+                // Taken for granted here, and asked once by `decides`: a bound that is false is only
+                // refused where it stands if it has no lifetime of its own.
+                where_clause = quote_spanned!(output.span=>
+                    where for<'any> #ty: #krate::Decision<#event>
+                );
+            }
+            quote_spanned!(output.span=> -> <#ty as #krate::Decision<#event>>::Recorded)
         }
+        Recorded::Named | Recorded::Nothing => TokenStream::new(),
     };
-    quote!(fn #name #generics (&mut self #(, #parameters)*) -> #answer #where_clause)
+    quote!(fn #name #generics (&mut self #(, #parameters)*) #answer #where_clause)
+}
+
+/// Asks whether a type that has a name of its own is what a command may return.
+fn asked_once(aggregate: &Aggregate, command: &Command) -> Option<TokenStream> {
+    let asked = command.sound
+        && command.generics.is_empty()
+        && matches!(command.output.recorded, Recorded::Named);
+    let (krate, event) = (&aggregate.krate, &aggregate.state.event);
+    let ty = &command.output.ty;
+    let ask = located::call(
+        quote!(#krate::__private::decides::<#ty, #event>),
+        TokenStream::new(),
+        ty,
+    );
+    asked.then(|| quote!(const _: () = #ask;))
 }
 
 fn define(aggregate: &Aggregate, command: &Command) -> TokenStream {
@@ -120,10 +147,12 @@ fn define(aggregate: &Aggregate, command: &Command) -> TokenStream {
         return quote!(#signature { ::core::unreachable!() });
     }
     let at = output_span(command);
-    let record = if command.output.recorded.is_some() {
-        quote_spanned!(at=> #krate::__private::record_unless_refused(self, decision))
-    } else {
-        quote_spanned!(at=> #krate::__private::record(self, decision))
+    let record = match command.output.recorded {
+        Recorded::Result(_) => {
+            quote_spanned!(at=> #krate::__private::record_unless_refused(self, decision))
+        }
+        Recorded::Nothing => quote_spanned!(at=> #krate::__private::record_events(self, decision)),
+        Recorded::Named => quote_spanned!(at=> #krate::__private::record(self, decision)),
     };
     let decision = quote_spanned!(at=> decision);
     quote! {

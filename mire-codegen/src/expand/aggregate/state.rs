@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::expand::{docs, serde_crate};
+use crate::expand::{default_impl, default_value, docs, located, serde_crate};
 use crate::model::{Aggregate, Event, State};
 use crate::names;
 
@@ -17,6 +17,7 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
                 vis,
                 item,
                 derives,
+                defaults,
                 fingerprint,
             },
         category,
@@ -25,7 +26,13 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
         events,
         commands,
     } = aggregate;
-    let derives = generated_derives(krate, derives, snapshot_every.is_some());
+    let derives = generated_derives(krate, derives, defaults.is_none(), snapshot_every.is_some());
+    let default = defaults.as_ref().map(|fields| {
+        let fields = fields
+            .iter()
+            .map(|(field, ty)| (field, default_value(krate, "initial", ty)));
+        default_impl(ident, fields)
+    });
     let arms = events.iter().map(|it| arm(event, it));
     let fold = if events.is_empty() {
         quote!(match *event {})
@@ -82,6 +89,7 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
     quote! {
         #derives
         #item
+        #default
 
         #[automatically_derived]
         impl #krate::Aggregate for #ident {
@@ -120,10 +128,15 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
 }
 
 /// The derives that the user didn't write.
-fn generated_derives(krate: &TokenStream, written: &[String], serde: bool) -> TokenStream {
+fn generated_derives(
+    krate: &TokenStream,
+    written: &[String],
+    default: bool,
+    serde: bool,
+) -> TokenStream {
     let missing = |name: &str| !written.iter().any(|derive| derive == name);
     let mut derives = Vec::new();
-    if missing("Default") {
+    if default && missing("Default") {
         derives.push(quote!(::core::default::Default));
     }
     if missing("Clone") {
@@ -162,7 +175,12 @@ fn arm(enum_ident: &proc_macro2::Ident, event: &Event) -> TokenStream {
         arguments.push(if field.by_reference {
             quote!(#local)
         } else {
-            quote!(::core::clone::Clone::clone(#local))
+            // A type that can't be cloned is reported where it stands.
+            located::call(
+                quote!(::core::clone::Clone::clone),
+                quote!(#local),
+                &field.parameter.ty,
+            )
         });
     }
     let pattern = if bindings.is_empty() {

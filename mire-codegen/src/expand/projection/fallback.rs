@@ -17,16 +17,21 @@ pub(super) fn table(projection: &Projection, table: &Table) -> TokenStream {
     } = projection;
     let name = &table.name;
     let lookups = lookups(projection, table, None);
-    if !generics.arguments.is_empty() {
-        // Whether the parameters are `Send` and so on would be the next question.
-        return lookups;
-    }
+    let (declared, arguments) = (&generics.declared, &generics.arguments);
     let from_row = from_row(projection);
     let never = quote!({ ::core::unreachable!() });
+    let default = table.default.then(|| {
+        quote! {
+            #[automatically_derived]
+            impl #declared ::core::default::Default for #ident #arguments {
+                fn default() -> Self #never
+            }
+        }
+    });
     quote! {
         #[automatically_derived]
         #[allow(unused_variables)]
-        impl #krate::TableProjection for #ident {
+        impl #declared #krate::TableProjection for #ident #arguments {
             type Event = ();
             type Key = ::std::string::String;
             const TABLE: #krate::TableDef = #krate::TableDef {
@@ -58,6 +63,7 @@ pub(super) fn table(projection: &Projection, table: &Table) -> TokenStream {
             ) -> ::core::result::Result<Self, #krate::ColumnError> #never
         }
 
+        #default
         #lookups
         #from_row
     }

@@ -5,8 +5,8 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::events::{self, Arm, Calling};
-use crate::expand::docs;
 use crate::expand::located::{self, located, start};
+use crate::expand::{default_impl, default_value, docs};
 use crate::model::{Column, Effect, Handler, Projection, Table};
 use crate::names;
 
@@ -18,6 +18,7 @@ pub(super) fn expand(projection: &Projection, table: &Table) -> TokenStream {
         ..
     } = projection;
     let Table {
+        default,
         name,
         fingerprint,
         columns,
@@ -48,7 +49,17 @@ pub(super) fn expand(projection: &Projection, table: &Table) -> TokenStream {
     let categories = (0..projection.reads.len()).map(|at| quote!(#sets_const[#at].category()));
     let key_type = &key.ty;
     let key_of = key_of(projection, key);
-    let fold = fold(projection, columns, key);
+    let fold = fold(projection, table, key);
+    let default = default.then(|| {
+        let values = columns.iter().map(|column| {
+            let function = match column.ident == key.ident {
+                true => "default_key",
+                false => "initial",
+            };
+            (&column.ident, default_value(krate, function, &column.ty))
+        });
+        default_impl(ident, values)
+    });
     let (lookups, from_row) = (lookups(projection, table, Some(key)), from_row(projection));
     quote! {
         const _: () = {
@@ -103,6 +114,7 @@ pub(super) fn expand(projection: &Projection, table: &Table) -> TokenStream {
             }
         };
 
+        #default
         #lookups
         #from_row
     }
@@ -131,22 +143,22 @@ fn column_const(krate: &TokenStream, at: usize, column: &Column, key: &Column) -
 }
 
 /// A row that no event has touched yet.
-fn new_row(columns: &[Column], key: &Column) -> TokenStream {
-    let fields = columns.iter().map(|column| {
-        let field = &column.ident;
-        let value = if *field == key.ident {
-            quote!(::core::clone::Clone::clone(key))
-        } else {
-            // A type without a default is reported where it stands.
-            located::call(
-                quote!(::core::default::Default::default),
-                quote!(),
-                &column.ty,
-            )
-        };
+fn new_row(krate: &TokenStream, table: &Table, key: &Column) -> TokenStream {
+    let key_field = &key.ident;
+    let key_value = quote!(::core::clone::Clone::clone(key));
+    if table.default && table.columns.len() > 1 {
+        // What has no default is reported there.
+        return quote!(Self {
+            #key_field: #key_value,
+            ..::core::default::Default::default()
+        });
+    }
+    let others = table.columns.iter().filter(|it| it.ident != key.ident);
+    let others = others.map(|column| {
+        let (field, value) = (&column.ident, default_value(krate, "initial", &column.ty));
         quote!(#field: #value)
     });
-    quote!(Self { #(#fields),* })
+    quote!(Self { #key_field: #key_value #(, #others)* })
 }
 
 /// The body of `key(event, at)`: by the event's field, or by the stream's id.
@@ -190,7 +202,7 @@ fn key_of(projection: &Projection, key: &Column) -> TokenStream {
 }
 
 /// The body of `fold(row, key, event, at)`: first what makes no row, then what changes one.
-fn fold(projection: &Projection, columns: &[Column], key: &Column) -> TokenStream {
+fn fold(projection: &Projection, table: &Table, key: &Column) -> TokenStream {
     let row = quote!(row);
     let without = |handler: &Handler| match &handler.effect {
         Effect::Delete { .. } => Some(Arm::plain(quote!(return ::core::option::Option::None))),
@@ -217,7 +229,7 @@ fn fold(projection: &Projection, columns: &[Column], key: &Column) -> TokenStrea
     let makes_none = |handler: &Handler| without(handler).is_some();
     let without = (projection.handlers.iter().any(makes_none))
         .then(|| events::by_event(projection, without, &rest));
-    let new_row = new_row(columns, key);
+    let new_row = new_row(&projection.krate, table, key);
     quote! {
         #without
         let mut #row = ::core::option::Option::unwrap_or_else(#row, || #new_row);

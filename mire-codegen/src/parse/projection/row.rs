@@ -11,7 +11,6 @@ use crate::keywords::{Place, words_of};
 use crate::model::Column;
 use crate::names;
 use crate::parse::attributes::misspells;
-use crate::parse::content::refuse_generics;
 use crate::parse::items::Data;
 
 /// A field, and what marks it.
@@ -43,6 +42,10 @@ pub(super) fn columns(data: &mut Data, errors: &mut Errors) -> Vec<Declared> {
     let Data::Struct(item) = data else {
         return Vec::new();
     };
+    let keyed = item.fields.iter().any(|field| {
+        let mut attrs = field.attrs.iter();
+        attrs.any(|attr| attr.path().is_ident("key"))
+    });
     let mut columns = Vec::new();
     for (at, field) in item.fields.iter_mut().enumerate() {
         let mut column = Declared {
@@ -57,7 +60,7 @@ pub(super) fn columns(data: &mut Data, errors: &mut Errors) -> Vec<Declared> {
             json: None,
         };
         for attr in std::mem::take(&mut field.attrs) {
-            match mark(&attr, errors) {
+            match mark(&attr, keyed, errors) {
                 Some("key") => mark_once(&mut column.key, &attr, errors),
                 Some("index") => mark_once(&mut column.index, &attr, errors),
                 Some("json") => mark_once(&mut column.json, &attr, errors),
@@ -69,14 +72,21 @@ pub(super) fn columns(data: &mut Data, errors: &mut Errors) -> Vec<Declared> {
     columns
 }
 
+/// What elsewhere is called a key.
+const OTHER_WORDS_FOR_KEY: [&str; 4] = ["id", "pk", "primary", "primary_key"];
+
 /// The mark that an attribute is, or was probably meant to be.
-fn mark(attr: &Attribute, errors: &mut Errors) -> Option<&'static str> {
+fn mark(attr: &Attribute, keyed: bool, errors: &mut Errors) -> Option<&'static str> {
     let written = attr.path().get_ident()?.to_string();
     let marks = || words_of(Place::Column).map(|word| word.name);
     if let Some(mark) = marks().find(|mark| written == *mark) {
         return Some(mark);
     }
-    let meant = marks().find(|mark| misspells(&written, mark))?;
+    let meant = if !keyed && OTHER_WORDS_FOR_KEY.contains(&&*written) {
+        "key"
+    } else {
+        marks().find(|mark| misspells(&written, mark))?
+    };
     errors.at(
         attr.path().span(),
         format_args!("there is no `#[{written}]`"),
@@ -107,11 +117,6 @@ fn mark_once(mark: &mut Option<Span>, attr: &Attribute, errors: &mut Errors) {
 /// Which column names a row.
 pub(super) fn key(data: &Data, columns: &[Declared], errors: &mut Errors) -> Option<usize> {
     let ident = data.ident();
-    refuse_generics(
-        data,
-        "a projection with a table has no generic parameters: its rows have one shape",
-        errors,
-    );
     let named = matches!(data, Data::Struct(item) if matches!(item.fields, Fields::Named(_)));
     if !named {
         errors.at(
@@ -142,11 +147,38 @@ pub(super) fn key(data: &Data, columns: &[Declared], errors: &mut Errors) -> Opt
             "keep one `#[key]`; for look-ups by the other, mark it with `#[index]`",
         );
     }
+    if let Some((span, wrong, mend)) = key_type_mistake(&first.ty) {
+        errors.at(span, wrong, mend);
+        return None;
+    }
     let generic = match data {
         Data::Struct(item) => !item.generics.params.is_empty(),
         Data::Enum(_) => true,
     };
     (!generic).then_some(at)
+}
+
+/// What is wrong with the type of a key, as far as it shows in its name.
+fn key_type_mistake(ty: &Type) -> Option<(Span, String, &'static str)> {
+    let Type::Path(path) = ty else { return None };
+    let last = &path.path.segments.last()?.ident;
+    if last == "f32" || last == "f64" {
+        Some((
+            last.span(),
+            format!(
+                "a key can't be a `{last}`: it is compared for equality, and NaN equals nothing"
+            ),
+            "take the aggregate's id, a `String` or an integer such as `i64`",
+        ))
+    } else if last == "Option" {
+        Some((
+            last.span(),
+            "the key of a table is never NULL".to_owned(),
+            "take a type that is no `Option`",
+        ))
+    } else {
+        None
+    }
 }
 
 /// The columns, with names and marks that can be.
