@@ -37,6 +37,41 @@ async fn waits_for_locks(store: &EventStore) -> i64 {
     .unwrap()
 }
 
+/// Keeps every append within its statement until it is [let go](let_go): by no lock, since a batch
+/// waits for one only a moment.
+async fn hold(store: &EventStore) {
+    sqlx::raw_sql(
+        "CREATE TABLE holding AS SELECT true AS held;
+         CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             WHILE EXISTS (SELECT FROM holding) LOOP PERFORM pg_sleep(0.01); END LOOP;
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER hold BEFORE INSERT ON mire_events EXECUTE FUNCTION hold()",
+    )
+    .execute(store.pool())
+    .await
+    .unwrap();
+}
+
+/// How many statements are held.
+async fn held(store: &EventStore) -> i64 {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity
+          WHERE datname = current_database() AND pid <> pg_backend_pid()
+            AND state = 'active' AND query LIKE '%mire_append%'",
+    )
+    .fetch_one(store.pool())
+    .await
+    .unwrap()
+}
+
+async fn let_go(store: &EventStore) {
+    sqlx::raw_sql("DELETE FROM holding")
+        .execute(store.pool())
+        .await
+        .unwrap();
+}
+
 async fn append_one(store: &EventStore, stream: &str) -> i64 {
     append(store, stream, &one()).await
 }
@@ -111,12 +146,7 @@ async fn a_full_queue_makes_callers_wait_and_holds_no_more_than_its_bytes() {
     // Room for two such saves at a time.
     let options = StoreOptions::default().queue_bytes(4 * 5 * 1024);
     let store = EventStore::with_options(pool.clone(), options);
-    // All of them wait for the streams' table.
-    let mut lock = pool.begin().await.unwrap();
-    sqlx::raw_sql("LOCK TABLE mire_streams IN SHARE ROW EXCLUSIVE MODE")
-        .execute(&mut *lock)
-        .await
-        .unwrap();
+    hold(&store).await;
     let mut saves = JoinSet::new();
     for n in 0..20 {
         let store = store.clone();
@@ -127,14 +157,14 @@ async fn a_full_queue_makes_callers_wait_and_holds_no_more_than_its_bytes() {
             append(&store, &format!("account-{n}"), &events).await
         });
     }
-    tokio::time::sleep(Duration::from_millis(50)).await;
     // What got into a statement at all is bounded by the room.
-    let sent = waits_for_locks(&store).await;
-    assert!((1..=2).contains(&sent), "{sent} statements are under way");
+    until("both", || async { held(&store).await == 2 }).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(held(&store).await, 2, "statements are under way");
     assert_eq!(saves.try_join_next().map(|_| ()), None, "nobody is done");
 
     // The queue empties, and everybody gets through.
-    lock.rollback().await.unwrap();
+    let_go(&store).await;
     while let Some(version) = timeout(PATIENCE, saves.join_next()).await.unwrap() {
         assert_eq!(version.unwrap(), 1);
     }
@@ -426,11 +456,7 @@ async fn a_save_that_had_to_wait_for_its_stream_wakes_readers_too() {
 async fn a_runtime_that_shuts_down_leaves_the_store_to_others() {
     let (store, _database) = crate::common::store().await;
     append_one(&store, "account-1").await;
-    let mut lock = store.pool().begin().await.unwrap();
-    sqlx::raw_sql("LOCK TABLE mire_streams IN SHARE ROW EXCLUSIVE MODE")
-        .execute(&mut *lock)
-        .await
-        .unwrap();
+    hold(&store).await;
     let other = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -440,17 +466,14 @@ async fn a_runtime_that_shuts_down_leaves_the_store_to_others() {
     for n in 0..3 {
         let theirs = store.clone();
         other.spawn(async move { append_one(&theirs, &format!("account-other{n}")).await });
-        until("its statement", || async {
-            waits_for_locks(&store).await == n + 1
-        })
-        .await;
+        until("its statement", || async { held(&store).await == n + 1 }).await;
     }
     // It waits for one of them.
     let mut waiting = std::pin::pin!(append_one(&store, "account-waiting"));
     let early = timeout(Duration::from_millis(50), &mut waiting).await;
     assert!(early.is_err(), "{early:?}");
     other.shutdown_background();
-    lock.rollback().await.unwrap();
+    let_go(&store).await;
     let version = timeout(PATIENCE, waiting).await.expect("another flusher");
     assert_eq!(version, 1);
     for n in 0..5 {

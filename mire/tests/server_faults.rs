@@ -353,25 +353,33 @@ async fn a_connection_that_answers_no_more_is_given_up() {
     append(&store, "account-1", [1]).await;
     caught_up(&store).await;
     // What a dead network looks like: no error, and no answer. The first heartbeat comes a while after
-    // the lease.
-    let side = async || -> Vec<(String, i32)> {
+    // the lease. Who is stopped within a statement holds its locks for ever, which no network does.
+    let idle = async || -> Vec<(String, i32)> {
         let connections = sqlx::query_as(
             "SELECT substring(application_name FROM 'mire (heartbeat|notifier|lease)'), pid
                FROM pg_stat_activity
-              WHERE application_name ~ 'mire (heartbeat|notifier|lease)' ORDER BY 1",
+              WHERE application_name ~ 'mire (heartbeat|notifier|lease)' AND state = 'idle'
+              ORDER BY 1",
         );
         connections.fetch_all(store.pool()).await.unwrap()
     };
-    until("a connection for each purpose", async || {
-        let mut purposes: Vec<_> = side().await.into_iter().map(|side| side.0).collect();
+    let stop_all = async || loop {
+        let connections = idle().await;
+        for (_, process) in &connections {
+            signal("-STOP", *process);
+        }
+        let mut purposes: Vec<_> = connections.iter().map(|side| &*side.0).collect();
         purposes.dedup();
-        purposes == ["heartbeat", "lease", "notifier"]
-    })
-    .await;
-    let stopped: Vec<i32> = side().await.into_iter().map(|side| side.1).collect();
-    for process in &stopped {
-        signal("-STOP", *process);
-    }
+        if purposes == ["heartbeat", "lease", "notifier"] && idle().await == connections {
+            return connections.into_iter().map(|side| side.1);
+        }
+        for (_, process) in &connections {
+            signal("-CONT", *process);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let stopped = tokio::time::timeout(crate::common::projections::PATIENCE, stop_all()).await;
+    let stopped: Vec<i32> = stopped.expect("a connection for each purpose").collect();
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(leader(&store, "s").await, Some(("a".into(), 1)));
     append(&store, "account-1", [2]).await;

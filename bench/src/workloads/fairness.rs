@@ -109,6 +109,8 @@ impl Workload for Fairness {
     }
 
     /// The same appends by the same statement, each committed by itself on a connection of its own.
+    /// Before each of them comes one that travels as others do, as before each of the lone ones: it
+    /// leaves caches, and the commit that tells other processes of it, to whatever comes next.
     async fn measure_limit(&self, stand: &Stand, round: usize) -> anyhow::Result<Vec<f64>> {
         let pool = PgPool::connect(&stand.database.url).await?;
         let store = EventStore::new(pool);
@@ -118,6 +120,8 @@ impl Workload for Fairness {
             let stream = format!("account-direct-{round}-{}", n % 20);
             let event = [Event::new(deposit_of(n))];
             let any = ExpectedVersion::Any;
+            store.append(&stream, "account", any, &event).await?;
+            sleep(PAUSE).await;
             let append = store.append_in_tx(&mut conn, &stream, "account", any, &event);
             let appended = async { Ok(append.await.map(drop)?) };
             alone.record(timed(appended).await?)?;
