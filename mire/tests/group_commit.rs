@@ -483,6 +483,34 @@ async fn a_runtime_that_shuts_down_leaves_the_store_to_others() {
     }
 }
 
+/// Those who queue up behind a stream that somebody holds don't wait one after the other: each has
+/// waited since it arrived.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_who_wait_for_a_stream_wait_for_the_lock_timeout_once() {
+    let (store, _database) = crate::common::store().await;
+    append_one(&store, "account-1").await;
+    let limit = Duration::from_secs(1);
+    let options = StoreOptions::default().lock_timeout(limit);
+    let store = EventStore::with_options(store.pool().clone(), options);
+    let mut scope = store.begin_transaction().await.unwrap();
+    scope.load_for_update::<Account>("1").await.unwrap();
+    let started = Instant::now();
+    let appends = (0..6).map(|n| {
+        let append = Append::new("account-1", ExpectedVersion::Any).unwrap();
+        // With keys they are written one by one.
+        let append = append.idempotency_key(format!("key{n}")).event(&one()[0]);
+        store.append_all([append.unwrap()])
+    });
+    for outcome in futures_util::future::join_all(appends).await {
+        let kind = outcome.unwrap_err().db_kind();
+        assert_eq!(kind, Some(mire::DbErrorKind::LockTimeout));
+    }
+    let waited = started.elapsed();
+    assert!(waited >= limit && waited < limit * 3, "{waited:?}");
+    scope.rollback().await.unwrap();
+    assert_eq!(append_one(&store, "account-1").await, 2);
+}
+
 /// Saves that expect the same version: one is written, each other one conflicts, with the version
 /// that the winner made.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
