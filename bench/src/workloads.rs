@@ -8,6 +8,7 @@ mod contended;
 mod fairness;
 mod fold;
 mod growth;
+mod lone;
 mod losses;
 mod memory;
 mod save_many;
@@ -38,5 +39,6 @@ pub fn all() -> Vec<Box<dyn Workload>> {
         Box::new(losses::Losses),
         Box::new(memory::Memory),
         Box::new(fairness::Fairness),
+        Box::new(lone::Lone),
     ]
 }

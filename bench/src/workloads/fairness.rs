@@ -1,4 +1,4 @@
-//! 17: what saves that travel together cost those who are alone, and small ones beside huge ones.
+//! 17: lone appends, and small ones beside huge ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,12 +6,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use hdrhistogram::Histogram;
-use mire::{Event, EventStore, ExpectedVersion};
-use sqlx::PgPool;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::systems::ours::deposit_of;
 use crate::systems::{Can, System};
 use crate::workload::{Figure, Stand, Target, Unit, Workload};
 
@@ -102,32 +99,6 @@ impl Workload for Fairness {
             millis_at(&small, 0.99),
             millis_at(&huge, 0.5),
         ])
-    }
-
-    fn limit(&self) -> Option<(&'static str, Target)> {
-        Some(("append_in_tx, without group commit", Target::Cost(1.1)))
-    }
-
-    /// The same appends by the same statement, each committed by itself on a connection of its own.
-    /// Before each of them comes one that travels as others do, as before each of the lone ones: it
-    /// leaves caches, and the commit that tells other processes of it, to whatever comes next.
-    async fn measure_limit(&self, stand: &Stand, round: usize) -> anyhow::Result<Vec<f64>> {
-        let pool = PgPool::connect(&stand.database.url).await?;
-        let store = EventStore::new(pool);
-        let mut conn = stand.database.connect().await?;
-        let mut alone = Histogram::new(3)?;
-        for n in 0..stand.size(300, 50) {
-            let stream = format!("account-direct-{round}-{}", n % 20);
-            let event = [Event::new(deposit_of(n))];
-            let any = ExpectedVersion::Any;
-            store.append(&stream, "account", any, &event).await?;
-            sleep(PAUSE).await;
-            let append = store.append_in_tx(&mut conn, &stream, "account", any, &event);
-            let appended = async { Ok(append.await.map(drop)?) };
-            alone.record(timed(appended).await?)?;
-            sleep(PAUSE).await;
-        }
-        Ok(vec![millis_at(&alone, 0.5)])
     }
 }
 
