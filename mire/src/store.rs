@@ -3,6 +3,7 @@
 mod append;
 mod cache;
 mod copy;
+mod driven;
 mod execute;
 mod fold;
 mod group_commit;

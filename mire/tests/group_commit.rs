@@ -483,6 +483,33 @@ async fn a_runtime_that_shuts_down_leaves_the_store_to_others() {
     }
 }
 
+/// A future may be kept without being polled, beside others that are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_that_is_polled_no_more_holds_up_no_other() {
+    let (store, _database) = crate::common::store().await;
+    append_one(&store, "account-1").await;
+    for (round, sent) in (0..).zip([false, true]) {
+        let mut kept = Box::pin(append_one(&store, "account-1"));
+        if sent {
+            hold(&store).await;
+            until("its statement", || {
+                assert_eq!((&mut kept).now_or_never(), None);
+                let store = &store;
+                async move { held(store).await == 1 }
+            })
+            .await;
+            let_go(&store).await;
+        } else {
+            assert_eq!((&mut kept).now_or_never(), None);
+        }
+        for n in 0..3 {
+            let append = timeout(PATIENCE, append_one(&store, "account-1")).await;
+            assert_eq!(append.expect("its turn"), 1 + round * 4 + n + 2);
+        }
+        assert_eq!(kept.await, 1 + round * 4 + 1);
+    }
+}
+
 /// Those who queue up behind a stream that somebody holds don't wait one after the other: each has
 /// waited since it arrived.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

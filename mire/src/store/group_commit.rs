@@ -3,10 +3,13 @@
 //! # Who does what
 //!
 //! A caller puts its append into a queue and waits for the answer on a channel of its own. A
-//! *flusher*, a task, takes as many appends as fit into a batch, sends them in one statement,
-//! answers each, and goes on until the queue is empty. A caller that finds no flusher starts one, so
-//! a save alone in the queue goes at once, and while the flusher waits for its commit, the next
-//! batch forms by itself.
+//! *flusher* takes as many appends as fit into a batch, sends them in one statement, answers each,
+//! and goes on until the queue is empty. A caller that finds no flusher starts one, so a save alone
+//! in the queue goes at once, and while the flusher waits for its commit, the next batch forms by
+//! itself.
+//!
+//! A flusher is a task; but the caller of a save that is alone [drives](super::driven) its flusher
+//! itself, until another caller queues up, which makes a task of it.
 //!
 //! There are at most [`DB::WRITERS`](crate::backend::EventLog::WRITERS) flushers. A further one is
 //! started while few streams are under way, when the disk is waited for and little else, so that a
@@ -29,7 +32,10 @@
 //! # What happens when a party stops
 //!
 //! - A caller's future is dropped: while it waits for room, nothing was queued. Afterwards its
-//!   append goes on, and the answer finds nobody. No other caller notices.
+//!   append goes on, and the answer finds nobody. No other caller notices. If it drove the flusher,
+//!   that becomes a task.
+//! - A caller's future is kept and never polled again: if it drives the flusher, the next caller
+//!   makes a task of that. Its statement was sent as one, so it holds nothing in the database.
 //! - The server refuses a batch (a deadlock, a payload it can't take): the transaction was rolled
 //!   back, so each append is sent again alone, and the one at fault gets the error.
 //! - The connection breaks, before or after the commit: every caller of the batch gets the error,
@@ -60,6 +66,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
+use super::driven::{Driven, Driver};
 use super::options::StoreOptions;
 use crate::backend::{AppendMode, AppendOutcome, Backend, Db, NewAppend, Result, TxLimits};
 use crate::error::{DbErrorKind, EventStoreError};
@@ -114,6 +121,8 @@ struct Queue {
     huge_under_way: usize,
     /// Whether the last batch was a huge save.
     huge_was_last: bool,
+    /// The flusher that a caller drives, or drove; only while it is the only one.
+    driven: Option<Arc<Driven>>,
 }
 
 struct Entry {
@@ -193,7 +202,8 @@ impl<DB: Backend> GroupCommit<DB> {
         // Before the queue is touched, so that it hears of whoever goes from then on.
         let mut deserted = self.shared.deserted.notified();
         let (answer, mut answered) = oneshot::channel();
-        let start = {
+        let mut driver = None;
+        let (start, others) = {
             let mut queue = self.shared.queue();
             let caller = Caller {
                 events: append.events.len(),
@@ -206,10 +216,29 @@ impl<DB: Backend> GroupCommit<DB> {
                 since: Instant::now(),
                 caller,
             });
-            queue.wants_flusher::<DB>()
+            let others = queue.driven.take();
+            let start = queue.wants_flusher::<DB>();
+            if start && queue.flushers == 1 && queue.waiting.len() == 1 && !is_huge(bytes) {
+                let flusher = Driven::new(flush(Place::taken(&self.shared)));
+                queue.driven = Some(Arc::clone(&flusher));
+                driver = Some(Driver(flusher));
+            }
+            (start && driver.is_none(), others)
         };
         if start {
             start_flusher(&self.shared);
+        }
+        if let Some(others) = others {
+            others.hand_over();
+        }
+        if let Some(driver) = driver {
+            tokio::select! {
+                biased;
+                () = driver => {}
+                outcome = &mut answered => {
+                    return outcome.unwrap_or(Err(EventStoreError::Interrupted));
+                }
+            }
         }
         loop {
             let mut heard = std::pin::pin!(deserted);
@@ -244,6 +273,16 @@ impl<DB: Backend> Shared<DB> {
 struct Place<DB: Backend> {
     shared: Arc<Shared<DB>>,
     taken: bool,
+}
+
+impl<DB: Backend> Place<DB> {
+    /// One that was counted before.
+    fn taken(shared: &Arc<Shared<DB>>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            taken: true,
+        }
+    }
 }
 
 impl<DB: Backend> Drop for Place<DB> {
@@ -300,10 +339,7 @@ impl<DB: Backend> Drop for UnderWay<DB> {
 
 /// Starts a flusher, whose place was taken before.
 fn start_flusher<DB: Backend>(shared: &Arc<Shared<DB>>) {
-    tokio::spawn(flush(Place {
-        shared: Arc::clone(shared),
-        taken: true,
-    }));
+    tokio::spawn(flush(Place::taken(shared)));
 }
 
 fn start_flusher_for_what_waits<DB: Backend>(shared: &Arc<Shared<DB>>) {
