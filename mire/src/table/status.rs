@@ -135,9 +135,10 @@ fn described(subscription: &str, own: &str, head: i64, version: RawVersion) -> T
 
 /// Waits until what look-ups of this code read shows everything up to `position`.
 ///
-/// While an older version of the table serves, that one is waited for. A look-up may then still answer
-/// [`EventStoreError::TableNotReady`](crate::EventStoreError::TableNotReady), when this code's columns are others: until the swap, which
-/// [`status`] shows coming.
+/// While an older version of the table serves, that one is waited for. When this code's columns are
+/// others, a look-up still answers
+/// [`EventStoreError::TableNotReady`](crate::EventStoreError::TableNotReady) then: until the swap,
+/// which [`status`] shows coming.
 ///
 /// # Errors
 ///
