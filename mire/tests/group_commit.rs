@@ -158,9 +158,11 @@ async fn a_full_queue_makes_callers_wait_and_holds_no_more_than_its_bytes() {
         });
     }
     // What got into a statement at all is bounded by the room.
-    until("both", || async { held(&store).await == 2 }).await;
+    // The two that it has may travel alone or together.
+    until("a statement", || async { held(&store).await > 0 }).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(held(&store).await, 2, "statements are under way");
+    let sent = held(&store).await;
+    assert!((1..=2).contains(&sent), "{sent} statements are under way");
     assert_eq!(saves.try_join_next().map(|_| ()), None, "nobody is done");
 
     // The queue empties, and everybody gets through.
