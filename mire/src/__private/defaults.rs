@@ -1,4 +1,5 @@
-//! What a state or a row is before its first event.
+//! What a state or a row is before its first event. Two traits that do the same, since a mistake in
+//! each place is mended in another way, and the compiler's words stand on the trait.
 
 /// A type that has a value before any event: its default.
 #[diagnostic::on_unimplemented(

@@ -35,7 +35,8 @@
 //!   append goes on, and the answer finds nobody. No other caller notices. If it drove the flusher,
 //!   that becomes a task.
 //! - A caller's future is kept and never polled again: if it drives the flusher, the next caller
-//!   makes a task of that. Its statement was sent as one, so it holds nothing in the database.
+//!   makes a task of that. Its statement was sent as one, so it holds no lock in the database; but it
+//!   keeps a connection of the pool until then.
 //! - The server refuses a batch (a deadlock, a payload it can't take): the transaction was rolled
 //!   back, so each append is sent again alone, and the one at fault gets the error.
 //! - The connection breaks, before or after the commit: every caller of the batch gets the error,
