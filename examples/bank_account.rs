@@ -15,14 +15,14 @@ async fn main() -> anyhow::Result<()> {
 async fn run<DB: Backend>(store: EventStore<DB>) -> anyhow::Result<()> {
     let ann = AccountId::new();
     store
-        .execute(&ann, |account: &Account| account.open("Ann", 50))
+        .execute(ann, |account: &Account| account.open("Ann", 50))
         .await?;
     store
-        .execute(&ann, |account: &Account| account.withdraw(30))
+        .execute(ann, |account: &Account| account.withdraw(30))
         .await?;
 
     let refused = store
-        .execute(&ann, |account: &Account| account.withdraw(30))
+        .execute(ann, |account: &Account| account.withdraw(30))
         .await;
     if let Err(CommandError::Rejected(reason)) = refused {
         println!("refused: {reason}");
@@ -35,7 +35,7 @@ async fn run<DB: Backend>(store: EventStore<DB>) -> anyhow::Result<()> {
             event.stream_version, event.event_type, event.data
         );
     }
-    if let Some(account) = store.load::<Account>(&ann).await? {
+    if let Some(account) = store.load::<Account>(ann).await? {
         println!("{} has {}", account.state.owner, account.state.balance);
     }
     Ok(())

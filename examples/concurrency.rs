@@ -14,11 +14,11 @@ async fn main() -> anyhow::Result<()> {
 
 async fn run<DB: Backend>(store: EventStore<DB>) -> anyhow::Result<()> {
     let id = AccountId::new();
-    let mut first = store.load_or_default::<Account>(&id).await?;
+    let mut first = store.load_or_default::<Account>(id).await?;
     first.open("Ann", 10);
     store.save(&mut first).await?;
 
-    let mut second = store.load_or_default::<Account>(&id).await?;
+    let mut second = store.load_or_default::<Account>(id).await?;
     first.deposit(1);
     second.deposit(2);
     store.save(&mut first).await?;
@@ -37,14 +37,14 @@ async fn run<DB: Backend>(store: EventStore<DB>) -> anyhow::Result<()> {
         let (store, id) = (store.clone(), id);
         tasks.push(tokio::spawn(async move {
             store
-                .execute(&id, |account: &Account| account.deposit(1))
+                .execute(id, |account: &Account| account.deposit(1))
                 .await
         }));
     }
     for task in tasks {
         task.await??;
     }
-    if let Some(account) = store.load::<Account>(&id).await? {
+    if let Some(account) = store.load::<Account>(id).await? {
         println!("after eight at once: {}", account.state.balance);
     }
     Ok(())

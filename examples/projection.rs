@@ -73,10 +73,10 @@ async fn run<DB: Backend>(store: EventStore<DB>) -> anyhow::Result<()> {
     for (owner, gift, spent) in [("Ann", 50, 30), ("Bob", 40, 10), ("Cleo", 90, 20)] {
         let id = AccountId::new();
         store
-            .execute(&id, |account: &Account| account.open(owner, gift))
+            .execute(id, |account: &Account| account.open(owner, gift))
             .await?;
         let done = store
-            .execute(&id, |account: &Account| account.withdraw(spent))
+            .execute(id, |account: &Account| account.withdraw(spent))
             .await?;
         last = done.position;
     }

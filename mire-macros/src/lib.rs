@@ -78,7 +78,7 @@ pub fn derive_event_data(input: TokenStream) -> TokenStream {
 ///   Clone + PartialEq` and serde's `Serialize` and `Deserialize`.
 /// - `AccountId`, a UUID newtype, for `id(AccountId)`. A path such as `id(crate::Isbn)` names a type
 ///   of yours instead, which is `Display + FromStr`. Without `id`, any text is an id.
-/// - Each command as it stands, for `store.execute(&id, |account: &Account| account.withdraw(30))`,
+/// - Each command as it stands, for `store.execute(id, |account: &Account| account.withdraw(30))`,
 ///   and in recording form on `AggregateRoot<Account>`, through the trait `AccountCommands`, for
 ///   those that are as visible as the struct: `root.withdraw(30)?`.
 /// - `Account::stream(&id)`, the stream's name, and `Account::given([…])`, the way into tests.

@@ -14,8 +14,8 @@ pub use crate::event::set::{
     EventDef, EventField, EventSet, decode_event, decode_struct, encode_event, event_field,
 };
 pub use crate::projection::acting::{
-    Acting, Acts, ActsIn, Handling, Outcome, Reads, act, act_in, categories, handled, nothing,
-    runner,
+    Acting, Acts, ActsIn, DatabaseOf, Handling, Outcome, Reads, act, act_in, categories, handled,
+    nothing,
 };
 pub use crate::projection::reads::{
     ParameterOf, Set, copy_of, distinct_subscriptions, read, read_any,

@@ -18,6 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use sqlx::Pool;
 
 use crate::aggregate::{Aggregate, AggregateId, AggregateRoot, stream_name};
@@ -179,13 +180,16 @@ impl<DB: Backend> EventStore<DB> {
     /// # Cancel safety
     ///
     /// It changes nothing, so it can be dropped at any time.
-    pub async fn load<A: Aggregate>(
+    pub fn load<A: Aggregate>(
         &self,
         id: impl AggregateId<A>,
-    ) -> Result<Option<AggregateRoot<A>>, EventStoreError> {
-        let stream = stream_name::<A>(&id)?;
-        let folded = self.fold_cached::<A>(stream.as_str()).await?;
-        Ok(folded.map(|folded| folded.into_root(stream.into_string())))
+    ) -> BoxFuture<'_, Result<Option<AggregateRoot<A>>, EventStoreError>> {
+        let stream = stream_name::<A>(&id);
+        Box::pin(async move {
+            let stream = stream?;
+            let folded = self.fold_cached::<A>(stream.as_str()).await?;
+            Ok(folded.map(|folded| folded.into_root(stream.into_string())))
+        })
     }
 
     /// [`load`](Self::load), with a new aggregate where there are no events.
@@ -197,12 +201,16 @@ impl<DB: Backend> EventStore<DB> {
     /// # Cancel safety
     ///
     /// It changes nothing, so it can be dropped at any time.
-    pub async fn load_or_default<A: Aggregate>(
+    pub fn load_or_default<A: Aggregate>(
         &self,
         id: impl AggregateId<A>,
-    ) -> Result<AggregateRoot<A>, EventStoreError> {
-        let root = self.load::<A>(&id).await?;
-        Ok(root.unwrap_or_else(|| AggregateRoot::new(&id)))
+    ) -> BoxFuture<'_, Result<AggregateRoot<A>, EventStoreError>> {
+        let stream = stream_name::<A>(&id);
+        Box::pin(async move {
+            let stream = stream?;
+            let folded = self.fold_cached::<A>(stream.as_str()).await?;
+            Ok(folded.unwrap_or_default().into_root(stream.into_string()))
+        })
     }
 
     /// Whether an aggregate has any events.
@@ -214,14 +222,17 @@ impl<DB: Backend> EventStore<DB> {
     /// # Cancel safety
     ///
     /// It changes nothing, so it can be dropped at any time.
-    pub async fn stream_exists<A: Aggregate>(
+    pub fn stream_exists<A: Aggregate>(
         &self,
         id: impl AggregateId<A>,
-    ) -> Result<bool, EventStoreError> {
-        let stream = stream_name::<A>(&id)?;
-        let mut conn = self.inner.db.pool.acquire().await?;
-        let version = DB::stream_version(&mut conn, stream.as_str()).await?;
-        Ok(version.is_some_and(|version| version > 0))
+    ) -> BoxFuture<'_, Result<bool, EventStoreError>> {
+        let stream = stream_name::<A>(&id);
+        Box::pin(async move {
+            let stream = stream?;
+            let mut conn = self.inner.db.pool.acquire().await?;
+            let version = DB::stream_version(&mut conn, stream.as_str()).await?;
+            Ok(version.is_some_and(|version| version > 0))
+        })
     }
 
     /// The store's database, for the rest of the crate.

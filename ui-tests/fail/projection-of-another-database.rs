@@ -49,6 +49,7 @@ mire::projection!(
 fn run(postgres: &mire::EventStore, sqlite: &mire::EventStore<mire::Sqlite>) {
     let _ = Ledger.runner(postgres);
     let _ = Ledger.runner(sqlite);
+    let _ = mire::runner!(sqlite, Ledger = Ledger);
     let _ = mire::ProjectionRunner::builder(sqlite.clone()).subscribe_projection(Ledger);
 }
 

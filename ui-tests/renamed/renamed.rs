@@ -93,7 +93,7 @@ async fn every_macro_works_under_another_name() {
     let store = renamed::open::<Sqlite>("sqlite::memory:").await.unwrap();
     let lamp = LampId::new();
     let switch = async |on| {
-        let done = store.execute(&lamp, |lamp: &Lamp| lamp.switch(on)).await;
+        let done = store.execute(lamp, |lamp: &Lamp| lamp.switch(on)).await;
         done.unwrap()
     };
     switch(true).await;

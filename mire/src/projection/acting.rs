@@ -108,12 +108,18 @@ pub fn categories<P: Reads>() -> Vec<String> {
     categories
 }
 
-/// A runner of one projection.
-pub fn runner<DB: Backend, P: ActingProjection<DB>>(
-    store: &EventStore<DB>,
-    projection: P,
-) -> ProjectionRunnerBuilder<DB> {
-    ProjectionRunner::builder(store.clone()).subscribe_projection(projection)
+/// A database that the projection `P` runs on: [`ActingProjection`] the other way round. As a bound
+/// of the store's database it is looked at once the store is known; the compiler would otherwise
+/// take the database from the projection, and call a store of another one a mismatched type.
+pub trait DatabaseOf<P>: Backend {
+    /// A runner of one projection.
+    fn runner(store: &EventStore<Self>, projection: P) -> ProjectionRunnerBuilder<Self>;
+}
+
+impl<DB: Backend, P: ActingProjection<DB>> DatabaseOf<P> for DB {
+    fn runner(store: &EventStore<DB>, projection: P) -> ProjectionRunnerBuilder<DB> {
+        ProjectionRunner::builder(store.clone()).subscribe_projection(projection)
+    }
 }
 
 /// Hands the events of a batch to a projection, one by one.

@@ -426,10 +426,10 @@ impl<DB: Backend> ProjectionRunnerBuilder<DB> {
 #[macro_export]
 macro_rules! runner {
     (@subscribe $builder:expr, $projection:ty) => {
-        $crate::ProjectionRunnerBuilder::subscribe_table::<$projection>($builder)
+        $builder.subscribe_table::<$projection>()
     };
     (@subscribe $builder:expr, $projection:ty, $value:expr) => {
-        $crate::ProjectionRunnerBuilder::subscribe_projection::<$projection>($builder, $value)
+        $builder.subscribe_projection::<$projection>($value)
     };
     ($store:expr, $($projection:ty $(= $value:expr)?),+ $(,)?) => {{
         const _: () =

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::EventStore;
@@ -120,18 +121,17 @@ impl<DB: Backend> EventStore<DB> {
     /// # Cancel safety
     ///
     /// When the future is dropped, the events may or may not be written.
-    pub async fn execute<A, F, D>(
-        &self,
+    pub fn execute<'a, A, F, D>(
+        &'a self,
         id: impl AggregateId<A>,
         decide: F,
-    ) -> Result<Executed, CommandError<D::Rejection>>
+    ) -> BoxFuture<'a, Result<Executed, CommandError<D::Rejection>>>
     where
         A: Aggregate,
-        F: FnMut(&A) -> D,
+        F: FnMut(&A) -> D + Send + 'a,
         D: Decision<A::Event>,
     {
         self.execute_with(id, EventMetadata::default(), decide)
-            .await
     }
 
     /// [`execute`](Self::execute), with metadata for each event.
@@ -143,18 +143,32 @@ impl<DB: Backend> EventStore<DB> {
     /// # Cancel safety
     ///
     /// When the future is dropped, the events may or may not be written.
-    pub async fn execute_with<A, F, D>(
-        &self,
+    pub fn execute_with<'a, A, F, D>(
+        &'a self,
         id: impl AggregateId<A>,
+        metadata: EventMetadata,
+        decide: F,
+    ) -> BoxFuture<'a, Result<Executed, CommandError<D::Rejection>>>
+    where
+        A: Aggregate,
+        F: FnMut(&A) -> D + Send + 'a,
+        D: Decision<A::Event>,
+    {
+        let stream = stream_name::<A>(&id);
+        Box::pin(async move { self.decide_and_write(stream?, metadata, decide).await })
+    }
+
+    async fn decide_and_write<A, F, D>(
+        &self,
+        stream: StreamName,
         metadata: EventMetadata,
         mut decide: F,
     ) -> Result<Executed, CommandError<D::Rejection>>
     where
         A: Aggregate,
-        F: FnMut(&A) -> D,
+        F: FnMut(&A) -> D + Send,
         D: Decision<A::Event>,
     {
-        let stream = stream_name::<A>(&id)?;
         let metadata = Value::from(metadata);
         let _turn = self.inner.turns.take(stream.as_str()).await;
 
@@ -167,22 +181,18 @@ impl<DB: Backend> EventStore<DB> {
         };
         loop {
             let events = match decide(&folded.state).into_result() {
-                Ok(events) => events,
-                Err(_) if !verified => {
-                    folded = self.newest(&stream, folded).await?;
-                    verified = true;
-                    continue;
-                }
-                Err(refusal) => {
+                Ok(events) if verified || !events.is_empty() => Some(events),
+                Err(refusal) if verified => {
                     self.give_back(&stream, folded);
                     return Err(CommandError::Rejected(refusal));
                 }
+                _ => None,
             };
-            if events.is_empty() && !verified {
+            let Some(events) = events else {
                 folded = self.newest(&stream, folded).await?;
                 verified = true;
                 continue;
-            }
+            };
             attempts -= 1;
             match self
                 .write_decided(&stream, &mut folded, &metadata, &events)
@@ -302,13 +312,21 @@ impl<A: Aggregate, DB: Backend> Repository<A, DB> {
     /// # Cancel safety
     ///
     /// When the future is dropped, the events may or may not be written.
-    pub async fn send<C: Command<Aggregate = A>>(
-        &self,
+    pub fn send<'a, C: Command<Aggregate = A> + Send + 'a>(
+        &'a self,
         id: impl AggregateId<A>,
+        command: C,
+    ) -> BoxFuture<'a, Result<Executed, CommandError<C::Error>>> {
+        let stream = stream_name::<A>(&id);
+        Box::pin(async move { self.decide_and_write(stream?, command).await })
+    }
+
+    async fn decide_and_write<C: Command<Aggregate = A> + Send>(
+        &self,
+        stream: StreamName,
         command: C,
     ) -> Result<Executed, CommandError<C::Error>> {
         let store = &self.store;
-        let stream = stream_name::<A>(&id)?;
         let _turn = store.inner.turns.take(stream.as_str()).await;
         let cached = store.inner.cache.lend::<A>(stream.as_str());
         let mut folded = store.newest(&stream, cached.unwrap_or_default()).await?;

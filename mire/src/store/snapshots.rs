@@ -1,5 +1,7 @@
 //! Loading from and saving with snapshots.
 
+use futures_util::future::BoxFuture;
+
 use super::EventStore;
 use super::fold::Folded;
 use crate::aggregate::{AggregateId, AggregateRoot, stream_name};
@@ -21,24 +23,16 @@ impl<DB: Backend> EventStore<DB> {
     /// # Cancel safety
     ///
     /// It changes nothing, so it can be dropped at any time.
-    pub async fn load_snapshotted<A: Snapshot>(
+    pub fn load_snapshotted<A: Snapshot>(
         &self,
         id: impl AggregateId<A>,
-    ) -> Result<Option<AggregateRoot<A>>, EventStoreError> {
-        let stream = stream_name::<A>(&id)?;
-        let start = match self.inner.cache.copy::<A>(stream.as_str()) {
-            Some(cached) => cached,
-            None => {
-                let mut conn = self.inner.db.pool.acquire().await?;
-                let snapshot = stored::<DB, A>(&mut conn, stream.as_str()).await?;
-                snapshot.unwrap_or_default()
-            }
-        };
-        let folded = self.fold_fresh(stream.as_str(), start).await?;
-        if let Some(folded) = &folded {
-            self.inner.cache.keep_copy(stream.as_str(), folded);
-        }
-        Ok(folded.map(|folded| folded.into_root(stream.into_string())))
+    ) -> BoxFuture<'_, Result<Option<AggregateRoot<A>>, EventStoreError>> {
+        let stream = stream_name::<A>(&id);
+        Box::pin(async move {
+            let stream = stream?;
+            let folded = self.fold_snapshotted(&stream).await?;
+            Ok(folded.map(|folded| folded.into_root(stream.into_string())))
+        })
     }
 
     /// [`load_snapshotted`](Self::load_snapshotted), with a new aggregate where there are no
@@ -51,12 +45,35 @@ impl<DB: Backend> EventStore<DB> {
     /// # Cancel safety
     ///
     /// It changes nothing, so it can be dropped at any time.
-    pub async fn load_or_default_snapshotted<A: Snapshot>(
+    pub fn load_or_default_snapshotted<A: Snapshot>(
         &self,
         id: impl AggregateId<A>,
-    ) -> Result<AggregateRoot<A>, EventStoreError> {
-        let root = self.load_snapshotted::<A>(&id).await?;
-        Ok(root.unwrap_or_else(|| AggregateRoot::new(&id)))
+    ) -> BoxFuture<'_, Result<AggregateRoot<A>, EventStoreError>> {
+        let stream = stream_name::<A>(&id);
+        Box::pin(async move {
+            let stream = stream?;
+            let folded = self.fold_snapshotted(&stream).await?;
+            Ok(folded.unwrap_or_default().into_root(stream.into_string()))
+        })
+    }
+
+    async fn fold_snapshotted<A: Snapshot>(
+        &self,
+        stream: &StreamName,
+    ) -> Result<Option<Folded<A>>, EventStoreError> {
+        let start = match self.inner.cache.copy::<A>(stream.as_str()) {
+            Some(cached) => cached,
+            None => {
+                let mut conn = self.inner.db.pool.acquire().await?;
+                let snapshot = stored::<DB, A>(&mut conn, stream.as_str()).await?;
+                snapshot.unwrap_or_default()
+            }
+        };
+        let folded = self.fold_fresh(stream.as_str(), start).await?;
+        if let Some(folded) = &folded {
+            self.inner.cache.keep_copy(stream.as_str(), folded);
+        }
+        Ok(folded)
     }
 
     /// [`save`](Self::save), and a snapshot when the save crosses a multiple of

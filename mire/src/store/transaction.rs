@@ -8,6 +8,7 @@
 use std::fmt;
 
 use chrono::Utc;
+use futures_util::future::BoxFuture;
 use sqlx::Transaction;
 
 use super::EventStore;
@@ -120,12 +121,16 @@ impl<DB: Backend> TransactionScope<'_, DB> {
     /// # Cancel safety
     ///
     /// It changes nothing.
-    pub async fn load<A: Aggregate>(
+    pub fn load<A: Aggregate>(
         &mut self,
         id: impl AggregateId<A>,
-    ) -> Result<Option<AggregateRoot<A>>, EventStoreError> {
-        let stream = stream_name::<A>(&id)?;
-        self.fold(&stream, Folded::default()).await
+    ) -> BoxFuture<'_, Result<Option<AggregateRoot<A>>, EventStoreError>> {
+        let stream = stream_name::<A>(&id);
+        Box::pin(async move {
+            let stream = stream?;
+            let folded = self.fold(&stream, Folded::default()).await?;
+            Ok(folded.map(|folded| folded.into_root(stream.into_string())))
+        })
     }
 
     /// [`load`](Self::load), and locks the stream until the transaction ends, so that nobody else
@@ -140,13 +145,16 @@ impl<DB: Backend> TransactionScope<'_, DB> {
     /// # Cancel safety
     ///
     /// When the future is dropped, the stream may be locked until the transaction ends.
-    pub async fn load_for_update<A: Aggregate>(
+    pub fn load_for_update<A: Aggregate>(
         &mut self,
         id: impl AggregateId<A>,
-    ) -> Result<Option<AggregateRoot<A>>, EventStoreError> {
-        let stream = stream_name::<A>(&id)?;
-        DB::lock_stream(&mut self.tx.tx, stream.as_str()).await?;
-        self.fold(&stream, Folded::default()).await
+    ) -> BoxFuture<'_, Result<Option<AggregateRoot<A>>, EventStoreError>> {
+        let stream = stream_name::<A>(&id);
+        Box::pin(async move {
+            let stream = stream?;
+            let folded = self.fold_locked(&stream).await?;
+            Ok(folded.map(|folded| folded.into_root(stream.into_string())))
+        })
     }
 
     /// [`load`](Self::load), with a new aggregate where there are no events.
@@ -158,12 +166,16 @@ impl<DB: Backend> TransactionScope<'_, DB> {
     /// # Cancel safety
     ///
     /// It changes nothing.
-    pub async fn load_or_default<A: Aggregate>(
+    pub fn load_or_default<A: Aggregate>(
         &mut self,
         id: impl AggregateId<A>,
-    ) -> Result<AggregateRoot<A>, EventStoreError> {
-        let root = self.load::<A>(&id).await?;
-        Ok(root.unwrap_or_else(|| AggregateRoot::new(&id)))
+    ) -> BoxFuture<'_, Result<AggregateRoot<A>, EventStoreError>> {
+        let stream = stream_name::<A>(&id);
+        Box::pin(async move {
+            let stream = stream?;
+            let folded = self.fold(&stream, Folded::default()).await?;
+            Ok(folded.unwrap_or_default().into_root(stream.into_string()))
+        })
     }
 
     /// [`load_for_update`](Self::load_for_update), with a new aggregate where there are no events.
@@ -175,12 +187,16 @@ impl<DB: Backend> TransactionScope<'_, DB> {
     /// # Cancel safety
     ///
     /// As [`load_for_update`](Self::load_for_update).
-    pub async fn load_or_default_for_update<A: Aggregate>(
+    pub fn load_or_default_for_update<A: Aggregate>(
         &mut self,
         id: impl AggregateId<A>,
-    ) -> Result<AggregateRoot<A>, EventStoreError> {
-        let root = self.load_for_update::<A>(&id).await?;
-        Ok(root.unwrap_or_else(|| AggregateRoot::new(&id)))
+    ) -> BoxFuture<'_, Result<AggregateRoot<A>, EventStoreError>> {
+        let stream = stream_name::<A>(&id);
+        Box::pin(async move {
+            let stream = stream?;
+            let folded = self.fold_locked(&stream).await?;
+            Ok(folded.unwrap_or_default().into_root(stream.into_string()))
+        })
     }
 
     /// [`load`](Self::load), starting from the stored snapshot where there is one that fits.
@@ -192,13 +208,17 @@ impl<DB: Backend> TransactionScope<'_, DB> {
     /// # Cancel safety
     ///
     /// It changes nothing.
-    pub async fn load_snapshotted<A: Snapshot>(
+    pub fn load_snapshotted<A: Snapshot>(
         &mut self,
         id: impl AggregateId<A>,
-    ) -> Result<Option<AggregateRoot<A>>, EventStoreError> {
-        let stream = stream_name::<A>(&id)?;
-        let start = super::snapshots::stored::<DB, A>(&mut self.tx.tx, stream.as_str()).await?;
-        self.fold(&stream, start.unwrap_or_default()).await
+    ) -> BoxFuture<'_, Result<Option<AggregateRoot<A>>, EventStoreError>> {
+        let stream = stream_name::<A>(&id);
+        Box::pin(async move {
+            let stream = stream?;
+            let start = super::snapshots::stored::<DB, A>(&mut self.tx.tx, stream.as_str()).await?;
+            let folded = self.fold(&stream, start.unwrap_or_default()).await?;
+            Ok(folded.map(|folded| folded.into_root(stream.into_string())))
+        })
     }
 
     /// Saves the aggregate's pending events as part of this transaction. They become durable with
@@ -391,7 +411,7 @@ impl<DB: Backend> TransactionScope<'_, DB> {
         &mut self,
         stream: &StreamName,
         start: Folded<A>,
-    ) -> Result<Option<AggregateRoot<A>>, EventStoreError> {
+    ) -> Result<Option<Folded<A>>, EventStoreError> {
         let mut folded = start;
         let conn = &mut *self.tx.tx;
         let mut reach = fold_tail::<DB, A>(conn, stream.as_str(), &mut folded).await?;
@@ -413,7 +433,15 @@ impl<DB: Backend> TransactionScope<'_, DB> {
                 }
             }
         }
-        Ok(Some(folded.into_root(stream.as_str().to_owned())))
+        Ok(Some(folded))
+    }
+
+    async fn fold_locked<A: Aggregate>(
+        &mut self,
+        stream: &StreamName,
+    ) -> Result<Option<Folded<A>>, EventStoreError> {
+        DB::lock_stream(&mut self.tx.tx, stream.as_str()).await?;
+        self.fold(stream, Folded::default()).await
     }
 }
 

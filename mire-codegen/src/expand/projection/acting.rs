@@ -182,21 +182,18 @@ fn subscribes(projection: &Projection, acting: &Acting) -> TokenStream {
         ..
     } = projection;
     let (arguments, where_clause) = (&generics.arguments, &generics.where_clause);
-    // A plain projection runs on any backend, a transactional one on its connection's.
-    let (declared, store, runner_generics, add) = match &acting.connection {
-        None => {
-            let store = &generics.backend;
-            (
-                &generics.with_backend,
-                quote!(#store),
-                quote!(<#store: #krate::Backend>),
-                quote!(subscribe_pages),
-            )
-        }
+    // A plain projection runs on any backend, a transactional one on its connection's: `runner`
+    // takes a store of any, so that the error for another one is worded by `ActingProjection`.
+    let backend = &generics.backend;
+    let (declared, store, add) = match &acting.connection {
+        None => (
+            &generics.with_backend,
+            quote!(#backend),
+            quote!(subscribe_pages),
+        ),
         Some(connection) => (
             &generics.declared,
             database(projection, connection),
-            TokenStream::new(),
             quote!(subscribe_pages_transactional),
         ),
     };
@@ -220,11 +217,11 @@ fn subscribes(projection: &Projection, acting: &Acting) -> TokenStream {
         #[allow(dead_code)]
         impl #own #ident #arguments #where_clause {
             #runner_docs
-            #vis fn runner #runner_generics (
+            #vis fn runner<#backend: #krate::__private::DatabaseOf<Self>>(
                 self,
-                store: &#krate::EventStore<#store>,
-            ) -> #krate::ProjectionRunnerBuilder<#store> {
-                #krate::__private::runner(store, self)
+                store: &#krate::EventStore<#backend>,
+            ) -> #krate::ProjectionRunnerBuilder<#backend> {
+                #krate::__private::DatabaseOf::runner(store, self)
             }
         }
     }
