@@ -3,7 +3,6 @@
 mod append;
 mod cache;
 mod copy;
-mod driven;
 mod execute;
 mod fold;
 mod group_commit;

@@ -8,7 +8,7 @@
 //! in the queue goes at once, and while the flusher waits for its commit, the next batch forms by
 //! itself.
 //!
-//! A flusher is a task; but the caller of a save that is alone [drives](super::driven) its flusher
+//! A flusher is a task; but the caller of a save that is alone [drives](driven) its flusher
 //! itself, until another caller queues up, which makes a task of it.
 //!
 //! There are at most [`DB::WRITERS`](crate::backend::EventLog::WRITERS) flushers. A further one is
@@ -59,34 +59,26 @@
 //! and one flusher of several: a small save never waits for a huge one, but for one on its own
 //! stream. Where there is only one flusher, it takes huge saves and small ones by turns.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::io::ErrorKind;
+mod answers;
+mod driven;
+mod queue;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
-use super::driven::{Driven, Driver};
 use super::options::StoreOptions;
 use crate::backend::{AppendMode, AppendOutcome, Backend, Db, NewAppend, Result, TxLimits};
 use crate::error::{DbErrorKind, EventStoreError};
-use crate::stream::ExpectedVersion;
 use crate::wake::Wake;
 
-/// A batch ends before it has more bytes than this, or it has one append only.
-const MAX_BATCH_BYTES: usize = 1024 * 1024;
+pub(super) use answers::copies;
 
-/// A batch ends before it has more streams than this.
-const MAX_BATCH_STREAMS: usize = 256;
-
-/// While fewer streams than this are being written to, a save goes at once, on a flusher of its own
-/// if there is a place for one.
-const FEW_STREAMS: usize = 4;
-
-/// With more, it waits for those to be committed, unless so many saves wait that they make a good
-/// batch by themselves.
-const GOOD_BATCH: usize = MAX_BATCH_STREAMS / 2;
+use answers::{Caller, Group, single};
+use driven::{Driven, Driver};
+use queue::{Batch, Entry, Queue, is_huge, size};
 
 /// The queue is counted in units of this many bytes, since a semaphore counts in 32 bits.
 const UNIT: usize = 256;
@@ -110,52 +102,6 @@ struct Shared<DB: Backend> {
     queue: Mutex<Queue>,
     /// Tells callers that somebody has gone who would have seen to what waits.
     deserted: Notify,
-}
-
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Entry>,
-    /// Streams that a flusher is writing to.
-    under_way: HashSet<String>,
-    flushers: usize,
-    /// How many of them write a huge save.
-    huge_under_way: usize,
-    /// Whether the last batch was a huge save.
-    huge_was_last: bool,
-    /// The flusher that a caller drives, or drove; only while it is the only one.
-    driven: Option<Arc<Driven>>,
-}
-
-struct Entry {
-    append: NewAppend,
-    bytes: usize,
-    since: Instant,
-    caller: Caller,
-}
-
-/// Who waits for the answer, and holds room in the queue until then.
-struct Caller {
-    events: usize,
-    answer: oneshot::Sender<Result<AppendOutcome>>,
-    _room: OwnedSemaphorePermit,
-}
-
-/// Who waits for an append to one stream.
-struct Group {
-    /// When the first of them arrived.
-    since: Instant,
-    /// Their appends are written as one; more than one only if none expects anything.
-    callers: Vec<Caller>,
-    /// They expect the version that the append expects, which it will have used up.
-    rivals: Vec<Caller>,
-}
-
-/// What travels in one statement: an append a stream, and who waits for each.
-#[derive(Default)]
-struct Batch {
-    appends: Vec<NewAppend>,
-    groups: Vec<Group>,
-    bytes: usize,
 }
 
 impl Room {
@@ -194,7 +140,7 @@ impl<DB: Backend> GroupCommit<DB> {
     /// Writes, together with whatever else is waiting.
     pub(super) async fn submit(&self, append: NewAppend) -> Result<AppendOutcome> {
         let bytes = size(&append);
-        let room = if bytes > MAX_BATCH_BYTES {
+        let room = if is_huge(bytes) {
             self.huge.take(bytes).await?
         } else {
             self.small.take(bytes).await?
@@ -384,154 +330,6 @@ async fn flush<DB: Backend>(mut place: Place<DB>) {
     }
 }
 
-impl Queue {
-    /// Whether one more flusher is to be started; its place is taken then.
-    fn wants_flusher<DB: Backend>(&mut self) -> bool {
-        let only_huge_ones = self.flushers == self.huge_under_way;
-        let few = self.under_way.len() < FEW_STREAMS;
-        let pays = only_huge_ones || few || self.waiting.len() >= GOOD_BATCH;
-        let start = self.flushers < DB::WRITERS && pays;
-        self.flushers += usize::from(start);
-        start
-    }
-
-    /// Takes what can be written now.
-    fn next_batch(&mut self, writers: usize) -> Batch {
-        let batch = self.take_batch(self.may_be_huge(writers));
-        if batch.appends.is_empty() && self.huge_under_way == 0 {
-            // The small ones have to wait for their streams.
-            return self.take_batch(true);
-        }
-        batch
-    }
-
-    /// Takes streams in order of arrival, none that is under way.
-    fn take_batch(&mut self, may_be_huge: bool) -> Batch {
-        let mut batch = Batch::default();
-        // Where a stream is in the batch; nowhere when something of it has to wait.
-        let mut places: HashMap<String, Option<usize>> = HashMap::new();
-        let mut left = VecDeque::with_capacity(self.waiting.len());
-        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
-        for entry in waiting.by_ref() {
-            let stream = entry.append.stream.as_str();
-            let fits = if is_huge(entry.bytes) {
-                may_be_huge && batch.appends.is_empty()
-            } else {
-                batch.bytes + entry.bytes <= MAX_BATCH_BYTES
-            };
-            match places.get(stream).copied() {
-                None if fits && !self.under_way.contains(stream) => {
-                    places.insert(stream.to_owned(), Some(batch.appends.len()));
-                    batch.add(entry);
-                }
-                Some(Some(place)) if batch.has_rival(place, &entry) => {
-                    batch.groups[place].rivals.push(entry.caller);
-                }
-                Some(Some(place)) if fits && batch.can_merge(place, &entry) => {
-                    batch.merge(place, entry);
-                }
-                _ => {
-                    // What comes later on this stream stays behind it.
-                    places.insert(stream.to_owned(), None);
-                    left.push_back(entry);
-                }
-            }
-            if batch.appends.len() == MAX_BATCH_STREAMS || batch.bytes >= MAX_BATCH_BYTES {
-                break;
-            }
-        }
-        left.extend(waiting);
-        self.waiting = left;
-        batch
-    }
-
-    /// Whether the next batch may be a huge save.
-    fn may_be_huge(&self, writers: usize) -> bool {
-        if writers > 1 {
-            return self.huge_under_way == 0;
-        }
-        let only_huge = || self.waiting.iter().all(|entry| is_huge(entry.bytes));
-        !self.huge_was_last || only_huge()
-    }
-}
-
-fn is_huge(bytes: usize) -> bool {
-    bytes > MAX_BATCH_BYTES
-}
-
-impl Batch {
-    fn streams(&self) -> Vec<String> {
-        let streams = self.appends.iter().map(|append| append.stream.as_str());
-        streams.map(str::to_owned).collect()
-    }
-
-    fn add(&mut self, entry: Entry) {
-        self.bytes += entry.bytes;
-        self.appends.push(entry.append);
-        self.groups.push(Group {
-            since: entry.since,
-            callers: vec![entry.caller],
-            rivals: Vec::new(),
-        });
-    }
-
-    /// Whether an append can be written as one with that at a place of the batch.
-    fn can_merge(&self, place: usize, entry: &Entry) -> bool {
-        [&self.appends[place], &entry.append].iter().all(|append| {
-            append.expected == ExpectedVersion::Any && append.idempotency_key.is_none()
-        })
-    }
-
-    fn merge(&mut self, place: usize, mut entry: Entry) {
-        self.bytes += entry.bytes;
-        let events = &mut self.appends[place].events;
-        events.append(&mut entry.append.events);
-        self.groups[place].callers.push(entry.caller);
-    }
-
-    /// Whether an append has to conflict once that at a place of the batch is written, or conflicts
-    /// like it when that is not.
-    fn has_rival(&self, place: usize, entry: &Entry) -> bool {
-        let version = |append: &NewAppend| match append.expected {
-            _ if append.idempotency_key.is_some() => None,
-            ExpectedVersion::Any => None,
-            ExpectedVersion::NoStream => Some(0),
-            ExpectedVersion::Exact(version) => Some(version),
-        };
-        let expected = version(&self.appends[place]);
-        expected.is_some() && expected == version(&entry.append)
-    }
-}
-
-impl Group {
-    fn answer(self, outcome: Result<AppendOutcome>) {
-        let conflict = match &outcome {
-            Ok(AppendOutcome::Written { version, .. }) => Some(*version),
-            Ok(AppendOutcome::Conflict { actual }) => Some(*actual),
-            _ => None,
-        };
-        let (callers, rivals) = (self.callers.len(), self.rivals.len());
-        let shares: Vec<Result<AppendOutcome>> = match (outcome, conflict) {
-            (Ok(outcome), Some(actual)) => {
-                let counts: Vec<usize> = self.callers.iter().map(|caller| caller.events).collect();
-                let beaten = vec![AppendOutcome::Conflict { actual }; rivals];
-                split(outcome, &counts)
-                    .into_iter()
-                    .chain(beaten)
-                    .map(Ok)
-                    .collect()
-            }
-            // Only what has no rivals is answered in another way.
-            (Ok(outcome), None) => (0..callers + rivals).map(|_| Ok(outcome.clone())).collect(),
-            (Err(error), _) => copies(error, callers + rivals),
-        };
-        for (caller, share) in self.callers.into_iter().chain(self.rivals).zip(shares) {
-            // A caller that is gone needs no answer.
-            let _ = caller.answer.send(share);
-        }
-    }
-}
-
 /// An append whose stream somebody else holds, and who waits for it.
 struct Held {
     append: NewAppend,
@@ -623,75 +421,8 @@ async fn write_waiting<DB: Backend>(held: Held, under_way: UnderWay<DB>) {
     promise.kept = true;
 }
 
-fn single(outcomes: Vec<AppendOutcome>) -> Result<AppendOutcome> {
-    let outcome = outcomes.into_iter().next();
-    outcome.ok_or_else(|| EventStoreError::Unsupported {
-        what: "an append was not answered: the schema's functions are not this release's; run \
-               `migrate()`"
-            .to_owned(),
-    })
-}
-
 /// Whether the server itself said that it did not do it.
 fn rolled_back(error: &EventStoreError) -> bool {
     matches!(error, EventStoreError::Database(sqlx::Error::Database(_)))
         && error.db_kind() != Some(DbErrorKind::Connection)
-}
-
-fn size(append: &NewAppend) -> usize {
-    append
-        .events
-        .iter()
-        .map(|event| event.data.len() + event.metadata.as_deref().map_or(0, str::len) + 64)
-        .sum()
-}
-
-/// Gives each caller of a merged append its share of the outcome.
-fn split(outcome: AppendOutcome, counts: &[usize]) -> Vec<AppendOutcome> {
-    let AppendOutcome::Written {
-        version,
-        positions,
-        created_at,
-    } = outcome
-    else {
-        return vec![outcome; counts.len()];
-    };
-    let total: usize = counts.iter().sum();
-    let mut end = 0;
-    counts
-        .iter()
-        .map(|count| {
-            let start = end;
-            end += count;
-            AppendOutcome::Written {
-                version: version - (total - end) as i64,
-                positions: positions.get(start..end).unwrap_or_default().to_vec(),
-                created_at,
-            }
-        })
-        .collect()
-}
-
-/// One error for each of several callers. The first gets the original; sqlx's errors can't be
-/// cloned, so the others get one that is classified alike and says the same.
-pub(super) fn copies<T>(error: EventStoreError, count: usize) -> Vec<Result<T>> {
-    let copy = || -> sqlx::Error {
-        if let EventStoreError::Database(sqlx::Error::PoolTimedOut) = error {
-            return sqlx::Error::PoolTimedOut;
-        }
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(inner) = source {
-            text = format!("{text}: {inner}");
-            source = inner.source();
-        }
-        if error.is_retryable() {
-            sqlx::Error::Io(std::io::Error::new(ErrorKind::ConnectionAborted, text))
-        } else {
-            sqlx::Error::Protocol(text)
-        }
-    };
-    let mut all: Vec<Result<T>> = (1..count).map(|_| Err(copy().into())).collect();
-    all.insert(0, Err(error));
-    all
 }
