@@ -137,11 +137,17 @@ async fn a_save_that_is_dropped_keeps_the_pending_events_or_is_complete<DB: Test
     assert!(dropped >= 24, "{dropped}");
     others.end(&store).await;
 
-    // The very last one is dropped when it is under way: it is written, and readers hear of it.
-    let mut root = AggregateRoot::<Account>::new("last");
-    root.record(deposited(1));
-    let before = head(&store).await;
-    assert!(polled(1, store.save(&mut root)).await.is_none());
+    // The very last one is dropped when it is under way: it is written, and readers hear of it. One
+    // that was answered within its first poll is not the last.
+    let mut before = head(&store).await;
+    for id in 0.. {
+        let mut root = AggregateRoot::<Account>::new(&format!("last-{id}"));
+        root.record(deposited(1));
+        if polled(1, store.save(&mut root)).await.is_none() {
+            break;
+        }
+        before = head(&store).await;
+    }
     until("the save goes on by itself", || async {
         head(&store).await > before
     })
