@@ -11,7 +11,8 @@ pub use rows::{ColumnOf, column, index_column, json_column, key_column};
 pub use {serde, serde_json, sqlx, uuid};
 
 pub use crate::event::set::{
-    EventDef, EventField, EventSet, decode_event, decode_struct, encode_event, event_field,
+    Copied, EventDef, EventField, EventSet, NotCopied, decode_event, decode_struct, encode_event,
+    event_field,
 };
 pub use crate::projection::acting::{
     Acting, Acts, ActsIn, DatabaseOf, Handling, Outcome, Reads, act, act_in, categories, handled,

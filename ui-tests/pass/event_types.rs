@@ -68,5 +68,13 @@ fn main() {
         r#"{"type":"plain","tags":["a","b"],"lines":{},"spare":4,"note":null}"#
     );
     assert_eq!(BasketEvent::Emptied.event_type(), "shop.basket.emptied");
+    let filled = basket.pending()[0].clone();
+    assert_eq!(filled, basket.pending()[0]);
+    assert_ne!(filled, basket.state.fill(["a", "b"], 5));
+    assert_ne!(filled, BasketEvent::Emptied);
+    assert_eq!(
+        format!("{:?} {filled:?}", BasketEvent::Emptied),
+        "Emptied Filled { type: \"plain\", tags: [\"a\", \"b\"], lines: {}, spare: 4, note: None }"
+    );
     let _ = Basket::given([]).when(Basket::empty).then_nothing();
 }

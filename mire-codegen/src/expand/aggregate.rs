@@ -3,6 +3,7 @@
 mod commands;
 mod events;
 mod id;
+mod questions;
 mod state;
 
 use proc_macro2::TokenStream;

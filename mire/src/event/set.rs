@@ -1,6 +1,8 @@
 //! How generated event enums are stored: the stored name chooses the variant, and the payload holds
 //! the variant's fields alone.
 
+use std::fmt::Debug;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -40,17 +42,40 @@ pub trait EventSet: EventData {
 /// What a field of an event is asked for.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be stored in an event",
-    label = "not a type that serde can write and read",
+    label = "lacks what a field of an event needs",
     note = "put `#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]` on a type of your own",
     note = "for one from another crate, look for a feature of that crate called `serde`"
 )]
-pub trait EventField: Serialize + DeserializeOwned {}
+pub trait EventField: Debug + Clone + PartialEq + Serialize + DeserializeOwned {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned> EventField for T {}
+impl<T: Debug + Clone + PartialEq + Serialize + DeserializeOwned> EventField for T {}
 
 /// Stops the compiler when a type can't be stored in an event.
 pub const fn event_field<T: EventField>() {}
+
+/// A field of an event, to be copied for a function that takes it by value.
+pub struct Copied<'a, T>(pub &'a T);
+
+impl<T: Clone> Copied<'_, T> {
+    /// The copy.
+    pub fn field(self) -> T {
+        self.0.clone()
+    }
+}
+
+/// What is meant instead where the type can't be cloned. It has been asked for it by then, so this
+/// is never run.
+pub trait NotCopied<T> {
+    /// Nothing.
+    fn field(self) -> T;
+}
+
+impl<T> NotCopied<T> for Copied<'_, T> {
+    fn field(self) -> T {
+        unreachable!("a type that is no `EventField` does not build")
+    }
+}
 
 /// The payload of an event: its fields alone.
 pub fn encode_event<E: EventSet>(event: &E) -> Result<String, serde_json::Error> {

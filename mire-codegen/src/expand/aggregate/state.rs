@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use super::questions::is_asked;
 use crate::expand::{default_impl, default_value, docs, located, serde_crate};
 use crate::model::{Aggregate, Event, State};
 use crate::names;
@@ -33,7 +34,7 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
             .map(|(field, ty)| (field, default_value(krate, "initial", ty)));
         default_impl(ident, fields)
     });
-    let arms = events.iter().map(|it| arm(event, it));
+    let arms = events.iter().map(|it| arm(aggregate, it));
     let fold = if events.is_empty() {
         quote!(match *event {})
     } else {
@@ -164,7 +165,8 @@ fn generated_derives(
 }
 
 /// `Event::Opened { owner: f0 } => Self::opened(self, f0)`.
-fn arm(enum_ident: &proc_macro2::Ident, event: &Event) -> TokenStream {
+fn arm(aggregate: &Aggregate, event: &Event) -> TokenStream {
+    let (krate, enum_ident) = (&aggregate.krate, &aggregate.state.event);
     let (ident, variant) = (&event.ident, &event.variant);
     let mut bindings = Vec::new();
     let mut arguments = Vec::new();
@@ -174,6 +176,12 @@ fn arm(enum_ident: &proc_macro2::Ident, event: &Event) -> TokenStream {
         bindings.push(quote!(#name: #local));
         arguments.push(if field.by_reference {
             quote!(#local)
+        } else if is_asked(aggregate, field) {
+            quote!({
+                #[allow(unused_imports)]
+                use #krate::__private::NotCopied as _;
+                #krate::__private::Copied(#local).field()
+            })
         } else {
             // A type that can't be cloned is reported where it stands.
             located::call(
