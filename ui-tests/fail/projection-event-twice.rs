@@ -33,6 +33,9 @@ mire::projection!(
     async fn deposited(&self, amount: i64) {
         println!("{amount}");
     }
+
+    #[on(AccountEvent::Deposited)]
+    async fn deposited(&self) {}
 );
 
 fn main() {

@@ -76,6 +76,33 @@ mire::projection!(
     fn helper(&self) {}
 );
 
+mire::projection!(
+    #[projection(subscription = "letters", reads(AccountEvent))]
+    #[ignores(AccountEvent::Deposited, AccountEvent::Closed)]
+    struct Letter;
+
+    #[on(AccountEvent::Opened)]
+    fn opened(&self, owner: &str) -> anyhow::Result<()> {
+        println!("{owner}");
+        Ok(())
+    }
+);
+
+mire::projection!(
+    #[projection(subscription = "owners", reads(AccountEvent))]
+    #[ignores(AccountEvent::Deposited, AccountEvent::Closed)]
+    struct Owner {
+        #[kye]
+        account: AccountId,
+        owner: String,
+    }
+
+    #[on(AccountEvent::Opened)]
+    fn opened(&mut self, owner: &str) {
+        self.owner = owner.to_owned();
+    }
+);
+
 fn main() {
     let events = (
         AccountEvent::Opened {
@@ -89,6 +116,8 @@ fn main() {
         let list = Balance::runner(store).subscribe_table::<List>();
         let mail = Mail { sent: 0 };
         list.subscribe_projection(mail)
+            .subscribe_projection(Letter)
+            .subscribe_table::<Owner>()
     };
     drop(run);
 }

@@ -39,6 +39,14 @@ pub(crate) fn projection(projection: &mut Projection, errors: &mut Errors) {
             ),
         };
         errors.on(&event.path, format_args!("`{path}` is {wrong}"), mend);
+        if let (Effect::Call(first), Effect::Call(second)) = (&twin.effect, &handler.effect)
+            && first.ident == second.ident
+        {
+            // The same name twice follows from it.
+            let functions = &mut projection.functions;
+            let last = functions.iter().rposition(|it| it.ident == second.ident);
+            last.map(|last| functions.remove(last));
+        }
     }
     projection.handlers = handlers;
 

@@ -122,6 +122,10 @@ fn misplaced(other: Other, macro_name: &str, beside: &mut TokenStream, errors: &
             "put it beside the macro, in the same module; the macro holds one struct and its `fn`s",
         );
     }
+    if other.keyword == "use" {
+        // What it is for may be in the macro, and use it by its path.
+        beside.extend(quote!(#[allow(unused_imports)]));
+    }
     beside.extend(other.tokens);
 }
 

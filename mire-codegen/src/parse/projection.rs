@@ -204,6 +204,10 @@ fn kind(
         // It lacks the key, which is said there.
         return Kind::Table;
     }
+    if any(|function| receiver(&function.sig).0 == SelfKind::Shared) {
+        // It lacks `async`, which is said there.
+        return Kind::Acting;
+    }
     errors.at(
         ident.span(),
         format_args!("the projection `{ident}` neither keeps a table nor acts"),

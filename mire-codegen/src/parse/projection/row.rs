@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, Span};
 use quote::ToTokens;
+use strsim::damerau_levenshtein;
 use syn::spanned::Spanned;
 use syn::{Attribute, Fields, Meta, Type};
 
@@ -82,7 +83,9 @@ fn mark(attr: &Attribute, keyed: bool, errors: &mut Errors) -> Option<&'static s
     if let Some(mark) = marks().find(|mark| written == *mark) {
         return Some(mark);
     }
-    let meant = if !keyed && OTHER_WORDS_FOR_KEY.contains(&&*written) {
+    let key =
+        || OTHER_WORDS_FOR_KEY.contains(&&*written) || damerau_levenshtein(&written, "key") == 1;
+    let meant = if !keyed && key() {
         "key"
     } else {
         marks().find(|mark| misspells(&written, mark))?
