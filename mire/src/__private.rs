@@ -19,7 +19,7 @@ pub use crate::projection::acting::{
     nothing,
 };
 pub use crate::projection::reads::{
-    ParameterOf, Set, copy_of, distinct_subscriptions, read, read_any,
+    NoSubscription, ParameterOf, Set, copy_of, distinct_subscriptions, read, read_any,
 };
 pub use crate::upcast::Upcast;
 

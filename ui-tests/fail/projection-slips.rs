@@ -42,6 +42,8 @@ mire::projection!(
     }
 );
 
+struct ByHand;
+
 fn main() {
     let events = (
         AccountEvent::Opened {
@@ -53,6 +55,7 @@ fn main() {
     let run = |store: &mire::EventStore| {
         let _ = Balance::by_balance(store, &5, 1);
         let _ = mire::runner!(store, Balance, Mail);
+        let _ = mire::runner!(store, Balance, ByHand, ByHand);
         mire::runner!(store, Balance, Mail {})
     };
     drop(run);

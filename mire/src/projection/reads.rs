@@ -155,13 +155,22 @@ pub fn copy_of<P: ParameterOf<F>, F: Clone>(field: &F) -> P {
     P::of_field(field.clone())
 }
 
-/// Stops the compiler when two of these subscriptions have the same name.
+/// What is meant in `runner!` where a type declares no subscription: a handler that was written by
+/// hand. That it can't be added by its type is said where it is added.
+pub trait NoSubscription {
+    /// No name.
+    const SUBSCRIPTION: &'static str = "";
+}
+
+impl<T: ?Sized> NoSubscription for T {}
+
+/// Stops the compiler when two of these subscriptions have the same name. The empty one is none.
 #[track_caller]
 pub const fn distinct_subscriptions(names: &[&str]) {
     let mut at = 0;
     while at < names.len() {
         let (before, _) = names.split_at(at);
-        if is_in(names[at], before) {
+        if !names[at].is_empty() && is_in(names[at], before) {
             let mut text = Text::new();
             text.push("two projections have the subscription `");
             text.push(names[at]);

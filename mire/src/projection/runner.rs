@@ -432,8 +432,11 @@ macro_rules! runner {
         $builder.subscribe_projection::<$projection>($value)
     };
     ($store:expr, $($projection:ty $(= $value:expr)?),+ $(,)?) => {{
-        const _: () =
-            $crate::__private::distinct_subscriptions(&[$(<$projection>::SUBSCRIPTION),+]);
+        const _: () = {
+            #[allow(unused_imports)]
+            use $crate::__private::NoSubscription as _;
+            $crate::__private::distinct_subscriptions(&[$(<$projection>::SUBSCRIPTION),+])
+        };
         let builder = $crate::ProjectionRunner::builder(::core::clone::Clone::clone($store));
         $(let builder = $crate::runner!(@subscribe builder, $projection $(, $value)?);)+
         builder
