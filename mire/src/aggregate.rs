@@ -63,7 +63,7 @@ pub trait Aggregate: Default + Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an id of the aggregate `{A}`",
     label = "this id belongs to something else",
-    note = "pass the aggregate's own id type, or its id as text"
+    note = "pass an id of this aggregate itself; `id(…)` on its struct names the type"
 )]
 pub trait AggregateId<A: Aggregate> {
     /// The id as it stands in the stream's name, after the category.

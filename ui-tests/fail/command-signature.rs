@@ -24,6 +24,14 @@ mire::aggregate!(
     fn check(&self) {}
 
     #[command]
+    fn charge(&self, fee: i64) -> Option<AccountEvent> {
+        if fee > 0 {
+            self.withdrawn(fee);
+        }
+        None
+    }
+
+    #[command]
     fn withdrawn(&self) -> AccountEvent {
         AccountEvent::Withdrawn { amount: 1 }
     }
@@ -34,4 +42,5 @@ fn main() {
     account.withdraw(5);
     account.fetch();
     account.check();
+    account.charge(1);
 }

@@ -41,6 +41,14 @@ mire::projection!(
     struct Report;
 );
 
+mire::projection!(
+    #[projection(subscription = "balances", reads(AccountEvent))]
+    struct Balance {
+        #[key]
+        account: AccountId,
+    }
+);
+
 fn main() {
     let events = (
         AccountEvent::Opened {

@@ -48,6 +48,22 @@ mire::projection!(
 );
 
 mire::projection!(
+    #[projection(subscription = "owners", reads(AccountEvent))]
+    #[ignores(AccountEvent::Deposited, AccountEvent::Closed)]
+    struct Owner {
+        #[key]
+        owner: String,
+        accounts: i64,
+    }
+
+    #[on(AccountEvent::Opened)]
+    fn opened(&mut self, owner: &str) {
+        self.accounts += 1;
+        assert!(!owner.is_empty());
+    }
+);
+
+mire::projection!(
     #[projection(subscription = "tuple", reads(AccountEvent))]
     #[ignores(AccountEvent::Opened, AccountEvent::Closed)]
     struct Tuple(#[key] AccountId, i64);

@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use quote::quote;
+
 use super::generated_twin;
 use crate::errors::Errors;
 use crate::model::{Aggregate, Command, Event};
@@ -85,6 +88,26 @@ pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
             continue;
         }
         generated_twin(&command.ident, &GENERATED, errors);
+        let command = match applied(&command.function, &aggregate.events) {
+            None => command,
+            Some((at, event)) => {
+                errors.at(
+                    at,
+                    format_args!(
+                        "the command `{}` decides, and can't apply the event `{}`",
+                        command.ident, event.ident
+                    ),
+                    format_args!(
+                        "return `{}::{}`: the store applies it",
+                        aggregate.state.event, event.variant
+                    ),
+                );
+                Command {
+                    function: without_body(command.function),
+                    ..command
+                }
+            }
+        };
         if command.recorded && OF_THE_ROOT.iter().any(|name| command.ident == name) {
             errors.at(
                 command.ident.span(),
@@ -102,6 +125,43 @@ pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
         commands.push(command);
     }
     aggregate.commands = commands;
+}
+
+/// Where a command calls the function of an event, and which one: `self.deposited(…)`.
+fn applied<'a>(tokens: &TokenStream, events: &'a [Event]) -> Option<(Span, &'a Event)> {
+    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    for (at, token) in tokens.iter().enumerate() {
+        if let TokenTree::Group(group) = token
+            && let Some(found) = applied(&group.stream(), events)
+        {
+            return Some(found);
+        }
+        if let [
+            TokenTree::Ident(receiver),
+            TokenTree::Punct(dot),
+            TokenTree::Ident(called),
+            TokenTree::Group(arguments),
+            ..,
+        ] = &tokens[at..]
+            && receiver == "self"
+            && dot.as_char() == '.'
+            && arguments.delimiter() == Delimiter::Parenthesis
+            && let Some(event) = events.iter().find(|event| event.ident == *called)
+        {
+            return Some((called.span(), event));
+        }
+    }
+    None
+}
+
+/// A function, so that nothing follows from a mistake in its body.
+fn without_body(function: TokenStream) -> TokenStream {
+    let mut tokens: Vec<TokenTree> = function.into_iter().collect();
+    tokens.pop();
+    quote! {
+        #[allow(unused_variables)]
+        #(#tokens)* { ::core::unreachable!() }
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use super::generated_twin;
 use crate::errors::Errors;
-use crate::model::{Call, Effect, Form, Handler, Projection, Table};
+use crate::model::{Argument, Call, Effect, Form, Handler, Projection, Table};
 use crate::names;
 
 /// The functions that `projection!` generates on every projection with a table.
@@ -49,6 +49,9 @@ pub(crate) fn projection(projection: &mut Projection, errors: &mut Errors) {
         }
     }
     projection.handlers = handlers;
+    if let Form::Table(table) = &projection.form {
+        key_of_stream(table, &projection.handlers, errors);
+    }
 
     let generated = match &projection.form {
         Form::Table(table) => ON_TABLES
@@ -68,6 +71,40 @@ pub(crate) fn projection(projection: &mut Projection, errors: &mut Errors) {
         }
         free
     });
+}
+
+/// Without `key(…)` a row is found by the stream's id. A function that takes a field of the key's name
+/// probably means that one.
+fn key_of_stream(table: &Table, handlers: &[Handler], errors: &mut Errors) {
+    let Some(key) = table.key.map(|key| &table.columns[key].ident) else {
+        return;
+    };
+    for handler in handlers {
+        let Effect::Call(Call {
+            key: None,
+            arguments,
+            ..
+        }) = &handler.effect
+        else {
+            continue;
+        };
+        for argument in arguments {
+            if let Argument::Field { ident, .. } = argument
+                && ident == key
+            {
+                let event = names::path_text(&handler.event.path);
+                errors.at(
+                    ident.span(),
+                    format_args!(
+                        "`{event}` has a field `{key}`, but the row's key `{key}` is the stream's id"
+                    ),
+                    format_args!(
+                        "write `#[on({event}, key({key}))]` to find the row by the field, or give the key another name"
+                    ),
+                );
+            }
+        }
+    }
 }
 
 /// The names of the look-ups by indexed columns.

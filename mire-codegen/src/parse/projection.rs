@@ -81,6 +81,8 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
             errors,
         );
     }
+    // Where functions have mistakes, what they would handle is unknown.
+    let forgotten = kind == Kind::Table && functions.is_empty();
     let mut handlers = Handlers::new(kind == Kind::Table);
     for (function, attrs, on) in functions {
         handlers.add(function, attrs, on, &mut reads, errors);
@@ -117,7 +119,7 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
         },
         ident,
         subscription,
-        complete: reads.complete && !handlers.handlers.is_empty(),
+        complete: reads.complete && (forgotten || !handlers.handlers.is_empty()),
         reads: reads.sets,
         handlers: handlers.handlers,
         functions: handlers.functions,
