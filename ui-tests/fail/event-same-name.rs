@@ -14,6 +14,9 @@ mire::aggregate!(
         self.balance += amount;
     }
 
+    #[event]
+    fn deposited_(&mut self) {}
+
     #[event(name = "deposited")]
     fn paid_in(&mut self, amount: i64) {
         self.balance += amount;

@@ -33,12 +33,17 @@ pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
     for event in std::mem::take(&mut aggregate.events) {
         functions.insert(event.ident.to_string());
         if !variants.insert(event.variant.to_string()) {
+            let twin = events.iter().find(|twin| twin.variant == event.variant);
+            let wrong = match twin.filter(|twin| twin.ident != event.ident) {
+                None => format!("there are two events `{}`", event.ident),
+                Some(twin) => format!(
+                    "there are the events `{}` and `{}`",
+                    twin.ident, event.ident
+                ),
+            };
             errors.at(
                 event.ident.span(),
-                format_args!(
-                    "there are two events `{}`: both are the variant `{}`",
-                    event.ident, event.variant
-                ),
+                format_args!("{wrong}: both are the variant `{}`", event.variant),
                 "rename one of them; `name = \"…\"` in its `#[event]` keeps what is stored readable",
             );
             continue;

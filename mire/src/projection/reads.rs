@@ -137,7 +137,7 @@ pub fn read_any<R>(event: &PageEvent<'_>, sets: &[Set<R>]) -> Result<Option<R>, 
 #[diagnostic::on_unimplemented(
     message = "the event's field is a `{F}`, and the parameter a `{Self}`",
     label = "not the type of the event's field",
-    note = "write `{F}` here, or `&{F}` to borrow it"
+    note = "write `{F}` here, or `&{F}` to borrow it (`&str` borrows a `String`)"
 )]
 pub trait ParameterOf<F> {
     /// The field as the parameter.

@@ -223,6 +223,9 @@ impl<DB: Backend> EventStore<DB> {
 
     /// Appends events to a stream, and answers the stream's version afterwards.
     ///
+    /// Any events go to any stream; with [`append_to`](Self::append_to) the compiler refuses those of
+    /// another aggregate, which the stream's own could not read.
+    ///
     /// # Errors
     ///
     /// As [`save`](Self::save), and [`EventStoreError::CategoryMismatch`] when the stream's name
