@@ -21,7 +21,7 @@ pub use crate::projection::acting::{
 pub use crate::projection::reads::{
     NoSubscription, ParameterOf, Set, copy_of, distinct_subscriptions, read, read_any,
 };
-pub use crate::upcast::Upcast;
+pub use crate::upcast::{ReadsOlder, Upcast, read_older};
 
 use crate::aggregate::{Aggregate, AggregateRoot};
 use crate::command::{Decision, IntoEvents};

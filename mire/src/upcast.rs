@@ -16,6 +16,30 @@ pub struct Upcast {
     pub step: fn(Value) -> Result<Value, DecodeError>,
 }
 
+/// A function that `upcast(…)` names.
+#[diagnostic::on_unimplemented(
+    message = "this function can't read an older version of an event",
+    label = "not a `fn(serde_json::Value) -> Result<serde_json::Value, _>`",
+    note = "it is handed the older version's fields as one object, and answers those of the next version",
+    note = "its error is one that `?` could turn into a `Box<dyn std::error::Error + Send + Sync>`"
+)]
+pub trait ReadsOlder<E> {
+    /// Turns a payload into one of the next version.
+    fn read(self, payload: Value) -> Result<Value, DecodeError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<F: Fn(Value) -> Result<Value, E>, E: Into<DecodeError>> ReadsOlder<E> for F {
+    fn read(self, payload: Value) -> Result<Value, DecodeError> {
+        self(payload).map_err(Into::into)
+    }
+}
+
+/// One step of a chain.
+pub fn read_older<E, F: ReadsOlder<E>>(function: F, payload: Value) -> Result<Value, DecodeError> {
+    function.read(payload)
+}
+
 /// A payload whose stored version this code can't read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(

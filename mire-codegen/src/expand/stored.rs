@@ -126,7 +126,7 @@ fn event_def(krate: &TokenStream, index: u32, variant: &StoredVariant) -> TokenS
         // A function of another signature is reported on its path.
         let at = Span::mixed_site().located_at(path.span());
         let step = quote_spanned! {at=>
-            |payload| ::core::result::Result::map_err(#path(payload), ::core::convert::Into::into)
+            |payload| #krate::__private::read_older(#path, payload)
         };
         quote! {
             #krate::__private::Upcast {
