@@ -88,6 +88,24 @@ impl<A: Aggregate, I: AggregateId<A> + ?Sized> AggregateId<A> for &I {
     }
 }
 
+/// An aggregate that `I` is an id of: [`AggregateId`] the other way round. Where the aggregate is only
+/// known from what decides on it, the compiler would otherwise take it from the id, and call the
+/// function for another one a mismatched type.
+pub trait NamedBy<I>: Aggregate {
+    /// The name of its stream.
+    ///
+    /// # Errors
+    ///
+    /// [`EventStoreError::InvalidStreamName`], as [`StreamName::new`].
+    fn stream_name(id: &I) -> Result<StreamName, EventStoreError>;
+}
+
+impl<A: Aggregate, I: AggregateId<A>> NamedBy<I> for A {
+    fn stream_name(id: &I) -> Result<StreamName, EventStoreError> {
+        stream_name::<A>(id)
+    }
+}
+
 /// The name of the stream that holds the aggregate `A` of this id.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::EventStore;
 use super::fold::Folded;
-use crate::aggregate::{Aggregate, AggregateId, stream_name};
+use crate::aggregate::{Aggregate, AggregateId, NamedBy, stream_name};
 use crate::backend::Backend;
 use crate::command::{Command, CommandError, Decision};
 use crate::error::EventStoreError;
@@ -121,13 +121,13 @@ impl<DB: Backend> EventStore<DB> {
     /// # Cancel safety
     ///
     /// When the future is dropped, the events may or may not be written.
-    pub fn execute<'a, A, F, D>(
+    pub fn execute<'a, A, I, F, D>(
         &'a self,
-        id: impl AggregateId<A>,
+        id: I,
         decide: F,
     ) -> BoxFuture<'a, Result<Executed, CommandError<D::Rejection>>>
     where
-        A: Aggregate,
+        A: NamedBy<I>,
         F: FnMut(&A) -> D + Send + 'a,
         D: Decision<A::Event>,
     {
@@ -143,18 +143,18 @@ impl<DB: Backend> EventStore<DB> {
     /// # Cancel safety
     ///
     /// When the future is dropped, the events may or may not be written.
-    pub fn execute_with<'a, A, F, D>(
+    pub fn execute_with<'a, A, I, F, D>(
         &'a self,
-        id: impl AggregateId<A>,
+        id: I,
         metadata: EventMetadata,
         decide: F,
     ) -> BoxFuture<'a, Result<Executed, CommandError<D::Rejection>>>
     where
-        A: Aggregate,
+        A: NamedBy<I>,
         F: FnMut(&A) -> D + Send + 'a,
         D: Decision<A::Event>,
     {
-        let stream = stream_name::<A>(&id);
+        let stream = A::stream_name(&id);
         Box::pin(async move { self.decide_and_write(stream?, metadata, decide).await })
     }
 
