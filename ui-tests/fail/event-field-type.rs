@@ -14,6 +14,21 @@ mire::aggregate!(
 
     #[event]
     fn linked(&mut self, what: impl ToString) {}
+
+    #[event]
+    fn charged(&mut self, (amount, fee): (i64, i64)) {
+        self.balance -= amount + fee;
+    }
+
+    #[command]
+    fn link(&self) -> [AccountEvent; 2] {
+        let what = "that".to_owned();
+        let (amount, fee) = (1, 2);
+        [
+            AccountEvent::Linked { what },
+            AccountEvent::Charged { amount, fee },
+        ]
+    }
 );
 
 fn main() {

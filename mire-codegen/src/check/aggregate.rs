@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
-use quote::quote;
 
 use super::generated_twin;
 use crate::errors::Errors;
@@ -107,10 +106,7 @@ pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
                         aggregate.state.event, event.variant
                     ),
                 );
-                Command {
-                    function: without_body(command.function),
-                    ..command
-                }
+                command.without_body()
             }
         };
         if command.recorded && OF_THE_ROOT.iter().any(|name| command.ident == name) {
@@ -157,16 +153,6 @@ fn applied<'a>(tokens: &TokenStream, events: &'a [Event]) -> Option<(Span, &'a E
         }
     }
     None
-}
-
-/// A function, so that nothing follows from a mistake in its body.
-fn without_body(function: TokenStream) -> TokenStream {
-    let mut tokens: Vec<TokenTree> = function.into_iter().collect();
-    tokens.pop();
-    quote! {
-        #[allow(unused_variables)]
-        #(#tokens)* { ::core::unreachable!() }
-    }
 }
 
 #[cfg(test)]

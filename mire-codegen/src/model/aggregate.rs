@@ -1,6 +1,7 @@
 //! The model of `aggregate!`.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::quote;
 
 use super::{Docs, Parameter};
 
@@ -108,4 +109,17 @@ pub(crate) enum Recorded {
     Result(TokenStream),
     /// What the type behind a name says, such as an alias of a `Result`.
     Named,
+}
+
+impl Command {
+    /// The command, so that nothing follows from a mistake in its body.
+    pub(crate) fn without_body(self) -> Self {
+        let mut tokens: Vec<TokenTree> = self.function.into_iter().collect();
+        tokens.pop();
+        let function = quote! {
+            #[allow(unused_variables)]
+            #(#tokens)* { ::core::unreachable!() }
+        };
+        Self { function, ..self }
+    }
 }

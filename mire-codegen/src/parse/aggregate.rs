@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
-use syn::{Attribute, GenericArgument, Path, PathArguments, Type, Visibility};
+use syn::{Attribute, FnArg, GenericArgument, Path, PathArguments, Type, Visibility};
 
 use super::attributes::Sorted;
 use super::borrowed;
@@ -73,13 +73,17 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
     let mut fingerprint = Fingerprint::new();
     fingerprint.tokens(data.to_token_stream());
     let mut events = Vec::new();
-    let mut commands = Vec::new();
+    let mut commands: Vec<Command> = Vec::new();
+    let mut lost_fields = false;
     for mut function in functions {
         let mut attrs = Sorted::new(std::mem::take(&mut function.attrs));
         let name = format!("the function `{}`", function.sig.ident);
         match attrs.own(&["event", "command"], &name, errors) {
             Some(attr) if attr.path().is_ident("event") => {
                 let event = event(&category, attr, attrs, &function, errors);
+                let typed = |input: &&FnArg| matches!(input, FnArg::Typed(_));
+                let declared = function.sig.inputs.iter().filter(typed).count();
+                lost_fields |= event.fields.len() < declared;
                 fingerprint.text(&event.stored);
                 fingerprint.tokens(function.sig.inputs.to_token_stream());
                 fingerprint.tokens(event.body.clone());
@@ -112,6 +116,10 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
                 }
             }
         }
+    }
+    if lost_fields {
+        // What commands do with such events would only follow from it.
+        commands = commands.into_iter().map(Command::without_body).collect();
     }
     Aggregate {
         krate,
