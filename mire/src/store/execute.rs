@@ -109,8 +109,9 @@ impl<DB: Backend> EventStore<DB> {
     /// # }
     /// ```
     ///
-    /// It answers events, or a `Result` of events and a refusal; see [`Decision`] for the forms. It
-    /// may be called several times, with newer states; it should only decide.
+    /// `decide` names the aggregate by its parameter. It answers events, or a `Result` of events and a
+    /// refusal; see [`Decision`] for the forms. It may be called several times, with newer states; it
+    /// should only decide.
     ///
     /// # Errors
     ///
