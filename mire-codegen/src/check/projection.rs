@@ -42,10 +42,11 @@ pub(crate) fn projection(projection: &mut Projection, errors: &mut Errors) {
         if let (Effect::Call(first), Effect::Call(second)) = (&twin.effect, &handler.effect)
             && first.ident == second.ident
         {
-            // The same name twice follows from it.
+            // That rustc finds the name twice would only follow.
             let functions = &mut projection.functions;
-            let last = functions.iter().rposition(|it| it.ident == second.ident);
-            last.map(|last| functions.remove(last));
+            if let Some(last) = functions.iter().rposition(|it| it.ident == second.ident) {
+                functions.remove(last);
+            }
         }
     }
     projection.handlers = handlers;

@@ -123,7 +123,7 @@ fn misplaced(other: Other, macro_name: &str, beside: &mut TokenStream, errors: &
         );
     }
     if other.keyword == "use" {
-        // What it is for may be in the macro, and use it by its path.
+        // That nothing beside the macro uses it would only follow.
         beside.extend(quote!(#[allow(unused_imports)]));
     }
     beside.extend(other.tokens);
