@@ -104,9 +104,12 @@ pub(crate) fn projection(projection: &Projection) -> String {
     line(&mut text, format_args!("  subscription {subscription}"));
     match form {
         Form::Table(table) => outline_table(&mut text, table),
-        Form::Acting(Acting { connection: None }) => text.push_str("  acts, at least once\n"),
+        Form::Acting(Acting {
+            connection: None, ..
+        }) => text.push_str("  acts, at least once\n"),
         Form::Acting(Acting {
             connection: Some(connection),
+            ..
         }) => line(
             &mut text,
             format_args!("  acts, exactly once, through {}", plain(connection)),

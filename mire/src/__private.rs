@@ -15,12 +15,13 @@ pub use crate::event::set::{
     event_field,
 };
 pub use crate::projection::acting::{
-    Acting, Acts, ActsIn, DatabaseOf, Handling, Outcome, Reads, act, act_in, categories, handled,
-    nothing,
+    Acting, Acts, ActsIn, Added, DatabaseOf, Handling, Held, NotAdded, Outcome, Reads, act, act_in,
+    categories, handled, held, nothing,
 };
 pub use crate::projection::reads::{
     NoSubscription, ParameterOf, Set, copy_of, distinct_subscriptions, read, read_any,
 };
+pub use crate::snapshot::{SnapshotField, snapshot_field};
 pub use crate::upcast::{ReadsOlder, Upcast, read_older};
 
 use crate::aggregate::{Aggregate, AggregateRoot};

@@ -20,6 +20,21 @@ pub trait Snapshot: Aggregate + Serialize + DeserializeOwned {
     const SNAPSHOT_FREQUENCY: i64 = 100;
 }
 
+/// What a field of a state with snapshots is asked for.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be stored in a snapshot",
+    label = "lacks what a field of a state with `snapshot_every` needs",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on a type of your own",
+    note = "for one from another crate, look for a feature of that crate called `serde`"
+)]
+pub trait SnapshotField: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> SnapshotField for T {}
+
+/// Stops the compiler when a type can't be stored in a snapshot.
+pub const fn snapshot_field<T: SnapshotField>() {}
+
 /// Whether a save that took the stream from `before` to `after` should leave a snapshot.
 pub(crate) fn is_due<A: Snapshot>(before: i64, after: i64) -> bool {
     let every = A::SNAPSHOT_FREQUENCY;

@@ -81,7 +81,39 @@ mod after {
     );
 }
 
+/// A state of types of one's own.
+mod shelf {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+    pub enum Kind {
+        #[default]
+        Unknown,
+        Named(String),
+    }
+
+    mire::aggregate!(
+        #[aggregate(category = "shelf", snapshot_every = 2)]
+        #[derive(Debug, PartialEq)]
+        pub struct Shelf {
+            pub kind: Kind,
+            pub before: Option<Vec<Kind>>,
+            /// Says whether the state was folded or read.
+            #[serde(skip)]
+            pub folded: u32,
+        }
+
+        #[event]
+        fn labelled(&mut self, kind: &Kind) {
+            let before = std::mem::replace(&mut self.kind, kind.clone());
+            self.before.get_or_insert_default().push(before);
+            self.folded += 1;
+        }
+    );
+}
+
 conformance!(
+    a_snapshot_holds_types_of_ones_own,
     a_renamed_and_reshaped_event_is_read_from_the_log,
     execute_takes_commands_in_all_their_forms,
 );
@@ -134,6 +166,28 @@ async fn a_renamed_and_reshaped_event_is_read_from_the_log<DB: TestBackend>() {
         panic!("{error:?}");
     };
     assert!(source.is::<mire::UnknownSchemaVersion>(), "{source}");
+}
+
+async fn a_snapshot_holds_types_of_ones_own<DB: TestBackend>() {
+    use shelf::{Kind, Shelf, ShelfEvent};
+
+    let (store, _database) = DB::fresh().await;
+    let mut shelf = AggregateRoot::<Shelf>::new("s");
+    let kinds = ["poetry", "maps"].map(|name| Kind::Named(name.to_owned()));
+    shelf.record_many(kinds.clone().map(|kind| ShelfEvent::Labelled { kind }));
+    store.save_snapshotting(&mut shelf).await.unwrap();
+
+    let uncached = EventStore::new(store.pool().clone());
+    let read = uncached.load_snapshotted::<Shelf>("s").await.unwrap();
+    let [first, second] = kinds;
+    assert_eq!(
+        read.unwrap().state,
+        Shelf {
+            kind: second,
+            before: Some(vec![Kind::Unknown, first]),
+            folded: 0,
+        }
+    );
 }
 
 /// Loads past the cache of `store`, which may hold what was saved before.

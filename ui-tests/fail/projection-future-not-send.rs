@@ -57,6 +57,26 @@ mire::projection!(
     }
 );
 
+struct Log {
+    lines: std::cell::RefCell<Vec<String>>,
+}
+
+mire::projection!(
+    #[projection(subscription = "writer", reads(AccountEvent))]
+    #[ignores(AccountEvent::Opened, AccountEvent::Deposited)]
+    struct Writer {
+        log: Log,
+        path: String,
+    }
+
+    #[on(AccountEvent::Closed)]
+    async fn closed(&self, tx: &mut sqlx::SqliteConnection) -> anyhow::Result<()> {
+        sqlx::query("SELECT 1").execute(tx).await?;
+        self.log.lines.borrow_mut().push(self.path.clone());
+        Ok(())
+    }
+);
+
 fn main() {
     let events = (
         AccountEvent::Opened {
@@ -66,6 +86,11 @@ fn main() {
         AccountEvent::Closed,
     );
     drop((events, AccountId::new()));
-    let run = |store: &mire::EventStore| (Audit.runner(store), Alarm.runner(store));
+    let run = |store: &mire::EventStore| {
+        (
+            Audit.runner(store),
+            Counter { closed: Rc::new(0) }.runner(store),
+        )
+    };
     drop(run);
 }

@@ -1,6 +1,7 @@
 //! What `aggregate!` writes.
 
 mod commands;
+mod event_traits;
 mod events;
 mod id;
 mod questions;

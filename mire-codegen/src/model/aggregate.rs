@@ -29,6 +29,8 @@ pub(crate) struct State {
     pub(crate) derives: Vec<String>,
     /// The fields that `Default` is written for; `None` when it is derived.
     pub(crate) defaults: Option<Vec<(Ident, TokenStream)>>,
+    /// The types of the fields that a snapshot holds, as far as nothing is said of how.
+    pub(crate) stored: Vec<TokenStream>,
     /// A hash of the declaration, to tell snapshots of other shapes apart.
     pub(crate) fingerprint: u32,
 }

@@ -136,4 +136,7 @@ impl Column {
 pub(crate) struct Acting {
     /// The type of the connection that its functions take.
     pub(crate) connection: Option<TokenStream>,
+    /// The types of its fields. None when it has generic parameters: what they are is for its user
+    /// to say.
+    pub(crate) holds: Vec<TokenStream>,
 }

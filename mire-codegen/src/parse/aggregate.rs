@@ -128,6 +128,7 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
             vis: data.vis().to_token_stream(),
             derives: attrs.derives(),
             defaults: defaults(&data, &mut attrs),
+            stored: stored(&data, &attrs),
             item: {
                 let Sorted {
                     docs, lints, rest, ..
@@ -152,6 +153,21 @@ fn defaults(data: &Data, attrs: &mut Sorted) -> Option<Vec<(Ident, TokenStream)>
     let derived = attrs.derives().iter().any(|name| name == "Default");
     let written = data.generics().params.is_empty() && (!derived || attrs.take_default());
     written.then_some(fields)
+}
+
+/// The types of the fields that serde stores as it stores them by itself.
+fn stored(data: &Data, attrs: &Sorted) -> Vec<TokenStream> {
+    let says_how = |attr: &Attribute| attr.path().is_ident("serde") || attr.path().is_ident("cfg");
+    let of_variants = match data {
+        Data::Enum(item) => item.variants.iter().flat_map(|it| &it.attrs).collect(),
+        Data::Struct(_) => Vec::new(),
+    };
+    if attrs.rest.iter().chain(of_variants).any(says_how) {
+        return Vec::new();
+    }
+    let fields = data.fields().into_iter();
+    let fields = fields.filter(|field| !field.attrs.iter().any(says_how));
+    fields.map(|field| field.ty.to_token_stream()).collect()
 }
 
 fn category(words: &Words, ident: &Ident, errors: &mut Errors) -> String {

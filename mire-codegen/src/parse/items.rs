@@ -63,6 +63,17 @@ impl Data {
         fields.collect()
     }
 
+    /// All fields, also those of an enum's variants.
+    pub(crate) fn fields(&self) -> Vec<&syn::Field> {
+        match self {
+            Self::Struct(item) => item.fields.iter().collect(),
+            Self::Enum(item) => {
+                let variants = item.variants.iter();
+                variants.flat_map(|variant| &variant.fields).collect()
+            }
+        }
+    }
+
     pub(crate) fn generics(&self) -> &syn::Generics {
         match self {
             Self::Struct(item) => &item.generics,

@@ -6,7 +6,7 @@ mod row;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{GenericParam, Visibility};
+use syn::{Field, GenericParam, Visibility};
 
 use self::events::{On, Reads};
 use self::functions::Handlers;
@@ -104,6 +104,7 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
         }
         Kind::Acting => Form::Acting(Acting {
             connection: handlers.connection.take().map(|(ty, _)| ty),
+            holds: holds(&data),
         }),
     };
     Projection {
@@ -216,6 +217,16 @@ fn kind(
         "mark the field that names a row with `#[key]`, or write an `async fn` for each event that it acts on",
     );
     Kind::Acting
+}
+
+/// The types of the fields of a projection that acts.
+fn holds(data: &Data) -> Vec<TokenStream> {
+    if !data.generics().params.is_empty() {
+        return Vec::new();
+    }
+    let is_certain = |field: &&Field| !field.attrs.iter().any(|it| it.path().is_ident("cfg"));
+    let fields = data.fields().into_iter().filter(is_certain);
+    fields.map(|field| field.ty.to_token_stream()).collect()
 }
 
 fn generics(data: &Data, krate: &TokenStream) -> Generics {

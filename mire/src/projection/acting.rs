@@ -66,6 +66,53 @@ pub trait ActsIn<DB: Backend>: Reads {
     ) -> Acting<'a>;
 }
 
+/// What a projection that acts can hold.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be shared between threads, and a projection's functions run on any",
+    label = "lacks `Send` or `Sync`",
+    note = "hold an `Arc` for an `Rc`, a `Mutex` for a `RefCell`, an `AtomicI64` for a `Cell<i64>`; in a type of your own, look for one of them"
+)]
+pub trait Held: Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static> Held for T {}
+
+/// Stops the compiler when a projection that acts can't hold a type.
+pub const fn held<T: Held>() {}
+
+/// A projection, to be added to a runner.
+pub struct Added<DB: Backend, P>(pub ProjectionRunnerBuilder<DB>, pub P);
+
+impl<DB: Backend, P: PageHandler> Added<DB, P> {
+    /// Adds a plain one.
+    pub fn subscribe_pages(self, subscription: &str) -> ProjectionRunnerBuilder<DB> {
+        self.0.subscribe_pages(subscription, self.1)
+    }
+}
+
+impl<DB: Backend, P: TransactionalPageHandler<DB>> Added<DB, P> {
+    /// Adds a transactional one.
+    pub fn subscribe_pages_transactional(self, subscription: &str) -> ProjectionRunnerBuilder<DB> {
+        self.0.subscribe_pages_transactional(subscription, self.1)
+    }
+}
+
+/// What is meant instead where a projection holds what it can't. That has been said by then, so this
+/// is never run.
+pub trait NotAdded<DB: Backend>: Sized {
+    /// Nothing.
+    fn subscribe_pages(self, _: &str) -> ProjectionRunnerBuilder<DB> {
+        unreachable!("a projection that holds what is not `Held` does not build")
+    }
+
+    /// Nothing.
+    fn subscribe_pages_transactional(self, subscription: &str) -> ProjectionRunnerBuilder<DB> {
+        self.subscribe_pages(subscription)
+    }
+}
+
+impl<DB: Backend, P> NotAdded<DB> for Added<DB, P> {}
+
 /// What a function of an acting projection may return.
 #[diagnostic::on_unimplemented(
     message = "a function that acts on an event can't return `{Self}`",

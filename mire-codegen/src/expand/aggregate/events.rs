@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use super::event_traits;
 use super::questions::Questions;
 use crate::expand::stored::{StoredVariant, VariantShape, event_data};
 use crate::expand::{docs, serde_crate};
@@ -13,8 +14,7 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
     let (ident, vis) = (&aggregate.state.event, &aggregate.state.vis);
     let table = table(aggregate);
     let serde_crate = serde_crate(krate);
-    let questions = Questions::of(aggregate);
-    let (derives, asked) = (questions.derives(krate), questions.ask(aggregate));
+    let (derives, traits) = traits(aggregate);
     let variants = aggregate.events.iter().map(variant);
     let stored: Vec<StoredVariant> = aggregate.events.iter().map(stored).collect();
     let event_data = event_data(krate, ident, &aggregate.category, &stored);
@@ -27,9 +27,38 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
             #(#variants,)*
         }
 
-        #asked
+        #traits
         #event_data
     }
+}
+
+/// What the enum derives, and what is written out instead.
+fn traits(aggregate: &Aggregate) -> (TokenStream, TokenStream) {
+    let questions = Questions::of_events(aggregate);
+    if questions.is_empty() {
+        let krate = &aggregate.krate;
+        let derives = quote! {
+            #[derive(
+                ::core::fmt::Debug,
+                ::core::clone::Clone,
+                ::core::cmp::PartialEq,
+                #krate::__private::serde::Serialize,
+                #krate::__private::serde::Deserialize,
+            )]
+        };
+        return (derives, TokenStream::new());
+    }
+    let asked = questions.ask(&aggregate.state.event);
+    let written = event_traits::expand(aggregate, &questions.bounds());
+    (
+        questions.serde_attributes(),
+        quote! {
+            const _: () = {
+                #asked
+                #written
+            };
+        },
+    )
 }
 
 /// What stands in the documentation above the enum.

@@ -1,20 +1,26 @@
-//! What only the compiler knows of the types of an event's fields.
+//! What only the compiler knows of the types of fields: of an event's, and of those of a state that
+//! has snapshots.
 //!
 //! Derives would ask for each type in up to seven places; here each is asked for once. The
 //! implementations take the answer for granted: they stand under bounds. A bound that is false is only
 //! refused where it stands if it has no lifetime of its own, as `for<'any>` gives it one. Of serde's
-//! derives the functions of the enum's own don't exist then, and the trait's own is meant instead; of
+//! derives the functions of the type's own don't exist then, and the trait's own is meant instead; of
 //! the others there is no implementation. So no error follows from the first.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
 
 use crate::expand::located;
-use crate::model::{Aggregate, Event, Field};
+use crate::model::{Aggregate, Field};
 use crate::names;
 
-/// The types of fields of which only the compiler knows whether an event can hold them.
-pub(super) struct Questions(Vec<TokenStream>);
+/// The types of fields of which only the compiler knows whether they can be stored.
+pub(super) struct Questions {
+    krate: TokenStream,
+    /// What is asked of each: the trait, and the function that asks for it.
+    asked: (Ident, Ident),
+    types: Vec<TokenStream>,
+}
 
 /// Types that can be stored for certain.
 const STORED: [&str; 17] = [
@@ -31,148 +37,108 @@ const HOLDERS: [&str; 3] = ["Box", "Option", "Vec"];
 const MOST_ASKED: usize = 32;
 
 impl Questions {
-    pub(super) fn of(aggregate: &Aggregate) -> Self {
-        let mut types: Vec<(String, TokenStream)> = Vec::new();
-        for field in aggregate.events.iter().flat_map(|event| &event.fields) {
-            let Some(ty) = asked(aggregate, field) else {
-                continue;
-            };
+    /// Whether an event can hold the types of its fields.
+    pub(super) fn of_events(aggregate: &Aggregate) -> Self {
+        let fields = aggregate.events.iter().flat_map(|event| &event.fields);
+        let types = fields.filter_map(|field| asked(aggregate, field));
+        Self::new(aggregate, ("EventField", "event_field"), types)
+    }
+
+    /// Whether a snapshot can hold the types of the state's fields.
+    pub(super) fn of_snapshot(aggregate: &Aggregate) -> Self {
+        // Functions of these names would meet those that serde's derives write.
+        let is_taken = |name: &Ident| name == "serialize" || name == "deserialize";
+        let taken = aggregate.commands.iter().any(|it| is_taken(&it.ident))
+            || aggregate.events.iter().any(|it| is_taken(&it.ident));
+        let stored = aggregate.state.stored.iter().filter(|_| !taken);
+        let types = stored.filter_map(askable);
+        Self::new(aggregate, ("SnapshotField", "snapshot_field"), types)
+    }
+
+    fn new(
+        aggregate: &Aggregate,
+        (bound, function): (&str, &str),
+        types: impl Iterator<Item = TokenStream>,
+    ) -> Self {
+        let mut texts: Vec<String> = Vec::new();
+        let mut is_new = |ty: &TokenStream| {
             let text = ty.to_string();
-            if types.iter().all(|(known, _)| *known != text) {
-                types.push((text, ty));
-            }
+            let is_new = !texts.contains(&text);
+            texts.push(text);
+            is_new
+        };
+        Self {
+            krate: aggregate.krate.clone(),
+            asked: (names::local(bound), names::local(function)),
+            types: types.filter(|ty| is_new(ty)).collect(),
         }
-        Self(types.into_iter().map(|(_, ty)| ty).collect())
     }
 
-    fn bounds(&self, krate: &TokenStream) -> TokenStream {
-        let types = &self.0;
-        quote!(#(for<'any> #types: #krate::__private::EventField),*)
+    pub(super) fn is_empty(&self) -> bool {
+        self.types.is_empty()
     }
 
-    /// What the enum derives. Under bounds, serde's derives write functions of the enum's own, and the
-    /// others, which take no bounds, are [written](Self::ask).
-    pub(super) fn derives(&self, krate: &TokenStream) -> TokenStream {
-        let serde = quote!(#krate::__private::serde);
-        if self.0.is_empty() {
-            return quote! {
-                #[derive(
-                    ::core::fmt::Debug,
-                    ::core::clone::Clone,
-                    ::core::cmp::PartialEq,
-                    #serde::Serialize,
-                    #serde::Deserialize,
-                )]
-            };
-        }
-        let bounds = self.bounds(krate).to_string();
+    /// The bounds under which the answers are taken for granted.
+    pub(super) fn bounds(&self) -> TokenStream {
+        let Self {
+            krate,
+            asked: (bound, _),
+            types,
+        } = self;
+        quote!(#(for<'any> #types: #krate::__private::#bound),*)
+    }
+
+    /// What stands above the type, to have serde's derives write functions of the type's own.
+    pub(super) fn serde_attributes(&self) -> TokenStream {
+        let serde = self.serde();
+        let bounds = self.bounds().to_string();
         quote! {
             #[derive(#serde::Serialize, #serde::Deserialize)]
             #[serde(remote = "Self", bound = #bounds)]
         }
     }
 
-    /// Asks for each type, and implements what the enum doesn't derive.
-    pub(super) fn ask(&self, aggregate: &Aggregate) -> TokenStream {
-        if self.0.is_empty() {
-            return TokenStream::new();
-        }
-        let (krate, ident) = (&aggregate.krate, &aggregate.state.event);
-        let asked = self.0.iter().map(|ty| {
+    /// Asks for each type, and implements serde's traits by those functions.
+    pub(super) fn ask(&self, ident: &Ident) -> TokenStream {
+        let (serde, krate, function) = (self.serde(), &self.krate, &self.asked.1);
+        let asked = self.types.iter().map(|ty| {
             located::call(
-                quote!(#krate::__private::event_field::<#ty>),
+                quote!(#krate::__private::#function::<#ty>),
                 TokenStream::new(),
                 ty,
             )
         });
-        let serde = quote!(#krate::__private::serde);
-        let bounds = self.bounds(krate);
-        let (debug, clone, eq): (Vec<_>, Vec<_>, Vec<_>) =
-            aggregate.events.iter().map(arms).collect();
         quote! {
-            const _: () = {
-                use #serde::{Deserialize, Serialize};
+            use #serde::{Deserialize, Serialize};
 
-                #(#asked;)*
+            #(#asked;)*
 
-                #[automatically_derived]
-                impl ::core::fmt::Debug for #ident where #bounds {
-                    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                        match self { #(#debug,)* }
-                    }
+            #[automatically_derived]
+            #[allow(unconditional_recursion)]
+            impl Serialize for #ident {
+                fn serialize<S: #serde::Serializer>(
+                    &self,
+                    serializer: S,
+                ) -> ::core::result::Result<S::Ok, S::Error> {
+                    Self::serialize(self, serializer)
                 }
-                #[automatically_derived]
-                impl ::core::clone::Clone for #ident where #bounds {
-                    fn clone(&self) -> Self {
-                        match self { #(#clone,)* }
-                    }
+            }
+            #[automatically_derived]
+            #[allow(unconditional_recursion)]
+            impl<'de> Deserialize<'de> for #ident {
+                fn deserialize<D: #serde::Deserializer<'de>>(
+                    deserializer: D,
+                ) -> ::core::result::Result<Self, D::Error> {
+                    Self::deserialize(deserializer)
                 }
-                #[automatically_derived]
-                #[allow(unreachable_patterns, clippy::match_same_arms)]
-                impl ::core::cmp::PartialEq for #ident where #bounds {
-                    fn eq(&self, other: &Self) -> bool {
-                        match (self, other) { #(#eq,)* _ => false }
-                    }
-                }
-                #[automatically_derived]
-                #[allow(unconditional_recursion)]
-                impl Serialize for #ident {
-                    fn serialize<S: #serde::Serializer>(
-                        &self,
-                        serializer: S,
-                    ) -> ::core::result::Result<S::Ok, S::Error> {
-                        Self::serialize(self, serializer)
-                    }
-                }
-                #[automatically_derived]
-                #[allow(unconditional_recursion)]
-                impl<'de> Deserialize<'de> for #ident {
-                    fn deserialize<D: #serde::Deserializer<'de>>(
-                        deserializer: D,
-                    ) -> ::core::result::Result<Self, D::Error> {
-                        Self::deserialize(deserializer)
-                    }
-                }
-            };
+            }
         }
     }
-}
 
-/// The arms of an event in `fmt`, `clone` and `eq`, as the derives would write them.
-fn arms(event: &Event) -> (TokenStream, TokenStream, TokenStream) {
-    let variant = &event.variant;
-    let text = names::text(variant);
-    if event.fields.is_empty() {
-        return (
-            quote!(Self::#variant => f.write_str(#text)),
-            quote!(Self::#variant => Self::#variant),
-            quote!((Self::#variant, Self::#variant) => true),
-        );
+    fn serde(&self) -> TokenStream {
+        let krate = &self.krate;
+        quote!(#krate::__private::serde)
     }
-    let names: Vec<&Ident> = event.fields.iter().map(|it| &it.parameter.ident).collect();
-    let texts = names.iter().map(|name| names::text(name));
-    let locals = |prefix: &str| -> Vec<Ident> {
-        let local = |at| names::local(&format!("{prefix}_{at}"));
-        (0..names.len()).map(local).collect()
-    };
-    let (own, others) = (locals("own"), locals("other"));
-    (
-        quote! {
-            Self::#variant { #(#names: #own),* } => f.debug_struct(#text)
-                #(.field(#texts, #own))*
-                .finish()
-        },
-        quote! {
-            Self::#variant { #(#names: #own),* } => Self::#variant {
-                #(#names: ::core::clone::Clone::clone(#own)),*
-            }
-        },
-        quote! {
-            (Self::#variant { #(#names: #own),* }, Self::#variant { #(#names: #others),* }) => {
-                #(#own == #others)&&*
-            }
-        },
-    )
 }
 
 /// What is asked for a field, if anything is.
@@ -181,7 +147,12 @@ fn asked(aggregate: &Aggregate, field: &Field) -> Option<TokenStream> {
     if aggregate.events.len() > MOST_ASKED || field.own_attrs > 0 {
         return None;
     }
-    let ty = questionable(&field.stored)?;
+    askable(&field.stored)
+}
+
+/// What is to be asked of a type, if it can be named in the text of an attribute.
+fn askable(ty: &TokenStream) -> Option<TokenStream> {
+    let ty = questionable(ty)?;
     // `$crate` has no text.
     (!ty.to_string().contains('$')).then_some(ty)
 }

@@ -1,9 +1,9 @@
 //! The state: the struct itself, how it folds, its streams and snapshots, and the way into tests.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::questions::is_asked;
+use super::questions::{Questions, is_asked};
 use crate::expand::{default_impl, default_value, docs, located, serde_crate};
 use crate::model::{Aggregate, Event, State};
 use crate::names;
@@ -19,6 +19,7 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
                 item,
                 derives,
                 defaults,
+                stored: _,
                 fingerprint,
             },
         category,
@@ -27,7 +28,8 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
         events,
         commands,
     } = aggregate;
-    let derives = generated_derives(krate, derives, defaults.is_none(), snapshot_every.is_some());
+    let (serde, serde_impls) = serde(aggregate);
+    let derives = generated_derives(derives, defaults.is_none());
     let default = defaults.as_ref().map(|fields| {
         let fields = fields
             .iter()
@@ -89,8 +91,10 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
     });
     quote! {
         #derives
+        #serde
         #item
         #default
+        #serde_impls
 
         #[automatically_derived]
         impl #krate::Aggregate for #ident {
@@ -128,13 +132,8 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
     }
 }
 
-/// The derives that the user didn't write.
-fn generated_derives(
-    krate: &TokenStream,
-    written: &[String],
-    default: bool,
-    serde: bool,
-) -> TokenStream {
+/// The derives that the user didn't write, but for serde's.
+fn generated_derives(written: &[String], default: bool) -> TokenStream {
     let missing = |name: &str| !written.iter().any(|derive| derive == name);
     let mut derives = Vec::new();
     if default && missing("Default") {
@@ -143,25 +142,42 @@ fn generated_derives(
     if missing("Clone") {
         derives.push(quote!(::core::clone::Clone));
     }
-    let mut serde_attribute = None;
-    if serde {
-        for (name, path) in [
-            ("Serialize", quote!(#krate::__private::serde::Serialize)),
-            ("Deserialize", quote!(#krate::__private::serde::Deserialize)),
-        ] {
-            if missing(name) {
-                derives.push(path);
-                serde_attribute = Some(serde_crate(krate));
-            }
-        }
-    }
     if derives.is_empty() {
         return TokenStream::new();
     }
-    quote! {
-        #[derive(#(#derives),*)]
-        #serde_attribute
+    quote!(#[derive(#(#derives),*)])
+}
+
+/// How a snapshot is stored, as far as the user didn't derive it: attributes of the state, and
+/// implementations.
+fn serde(aggregate: &Aggregate) -> (TokenStream, TokenStream) {
+    let Aggregate { krate, state, .. } = aggregate;
+    if aggregate.snapshot_every.is_none() {
+        return (TokenStream::new(), TokenStream::new());
     }
+    let missing: Vec<Ident> = ["Serialize", "Deserialize"]
+        .into_iter()
+        .filter(|name| !state.derives.iter().any(|derive| derive == name))
+        .map(names::local)
+        .collect();
+    if missing.is_empty() {
+        return (TokenStream::new(), TokenStream::new());
+    }
+    let serde_crate = serde_crate(krate);
+    let questions = Questions::of_snapshot(aggregate);
+    if missing.len() < 2 || questions.is_empty() {
+        let attributes = quote! {
+            #[derive(#(#krate::__private::serde::#missing),*)]
+            #serde_crate
+        };
+        return (attributes, TokenStream::new());
+    }
+    let attributes = questions.serde_attributes();
+    let impls = questions.ask(&state.ident);
+    (
+        quote!(#attributes #serde_crate),
+        quote!(const _: () = { #impls };),
+    )
 }
 
 /// `Event::Opened { owner: f0 } => Self::opened(self, f0)`.

@@ -26,8 +26,8 @@ pub(super) fn expand(projection: &Projection, acting: &Acting) -> TokenStream {
     let missing = events::all_handled(projection);
     let act = act(projection);
     let handler = match &acting.connection {
-        None => plain(projection, &act),
-        Some(connection) => transactional(projection, connection, &act),
+        None => plain(projection, acting, &act),
+        Some(connection) => transactional(projection, acting, connection, &act),
     };
     let about = docs([&*format!(
         "The name of the subscription of [`{ident}`]: `{subscription}`."
@@ -81,18 +81,26 @@ fn act(projection: &Projection) -> TokenStream {
     events::by_event(projection, answer, &quote!(_ => #nothing,))
 }
 
-fn plain(projection: &Projection, act: &TokenStream) -> TokenStream {
+/// The `where` clause of what can only be implemented for a projection that threads can share. Whether
+/// this one is, [is asked](subscribes) of its fields, and taken for granted here: a bound that is false
+/// is only refused where it stands if it has no lifetime of its own, as `for<'any>` gives it one.
+fn shared(projection: &Projection, acting: &Acting) -> TokenStream {
+    let Projection { krate, ident, .. } = projection;
+    if acting.holds.is_empty() {
+        return projection.generics.where_clause.clone();
+    }
+    quote!(where for<'any> #ident: #krate::__private::Held)
+}
+
+fn plain(projection: &Projection, acting: &Acting, act: &TokenStream) -> TokenStream {
     let Projection {
         krate,
         ident,
         generics,
         ..
     } = projection;
-    let (declared, arguments, where_clause) = (
-        &generics.declared,
-        &generics.arguments,
-        &generics.where_clause,
-    );
+    let (declared, arguments) = (&generics.declared, &generics.arguments);
+    let where_clause = shared(projection, acting);
     quote! {
         #[automatically_derived]
         impl #declared #krate::__private::Acts for #ident #arguments #where_clause {
@@ -119,6 +127,7 @@ fn plain(projection: &Projection, act: &TokenStream) -> TokenStream {
 
 fn transactional(
     projection: &Projection,
+    acting: &Acting,
     connection: &TokenStream,
     act: &TokenStream,
 ) -> TokenStream {
@@ -128,11 +137,8 @@ fn transactional(
         generics,
         ..
     } = projection;
-    let (declared, arguments, where_clause) = (
-        &generics.declared,
-        &generics.arguments,
-        &generics.where_clause,
-    );
+    let (declared, arguments) = (&generics.declared, &generics.arguments);
+    let where_clause = shared(projection, acting);
     let database = database(projection, connection);
     quote! {
         #[automatically_derived]
@@ -197,6 +203,23 @@ fn subscribes(projection: &Projection, acting: &Acting) -> TokenStream {
             quote!(subscribe_pages_transactional),
         ),
     };
+    let added = if acting.holds.is_empty() {
+        quote!(#krate::ProjectionRunnerBuilder::#add(builder, #subscription, self))
+    } else {
+        let asked = acting.holds.iter().map(|ty| {
+            located::call(
+                quote!(#krate::__private::held::<#ty>),
+                TokenStream::new(),
+                ty,
+            )
+        });
+        quote! {
+            #[allow(unused_imports)]
+            use #krate::__private::NotAdded as _;
+            #(#asked;)*
+            #krate::__private::Added(builder, self).#add(#subscription)
+        }
+    };
     let runner_docs = docs([
         "A runner of this projection alone. It is given its settings, built, and run on every",
         "replica.",
@@ -210,7 +233,7 @@ fn subscribes(projection: &Projection, acting: &Acting) -> TokenStream {
                 self,
                 builder: #krate::ProjectionRunnerBuilder<#store>,
             ) -> #krate::ProjectionRunnerBuilder<#store> {
-                #krate::ProjectionRunnerBuilder::#add(builder, #subscription, self)
+                #added
             }
         }
 
