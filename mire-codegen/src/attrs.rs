@@ -157,6 +157,11 @@ impl Words {
         }
     }
 
+    /// Whether no word was given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.metas.is_empty()
+    }
+
     /// Whether a word is missing, and no other one was probably meant to be it.
     pub(crate) fn lacks(&self, name: &str) -> bool {
         self.span_of(name).is_none() && !self.meant.contains(&name)

@@ -19,7 +19,8 @@ pub use crate::projection::acting::{
     categories, handled, held, nothing,
 };
 pub use crate::projection::reads::{
-    NoSubscription, ParameterOf, Set, copy_of, distinct_subscriptions, read, read_any,
+    NoSubscription, ParameterOf, Set, TextField, copy_of, distinct_subscriptions, read, read_any,
+    text_of,
 };
 pub use crate::snapshot::{SnapshotField, snapshot_field};
 pub use crate::upcast::{ReadsOlder, Upcast, read_older};

@@ -23,20 +23,48 @@ pub struct Upcast {
     note = "it is handed the older version's fields as one object, and answers those of the next version",
     note = "its error is one that `?` could turn into a `Box<dyn std::error::Error + Send + Sync>`"
 )]
-pub trait ReadsOlder<E> {
+pub trait ReadsOlder<Argument, Answer> {
     /// Turns a payload into one of the next version.
     fn read(self, payload: Value) -> Result<Value, DecodeError>;
 }
 
 #[diagnostic::do_not_recommend]
-impl<F: Fn(Value) -> Result<Value, E>, E: Into<DecodeError>> ReadsOlder<E> for F {
+impl<Argument, Answer, F> ReadsOlder<Argument, Answer> for F
+where
+    F: Fn(Argument) -> Answer,
+    (Argument, Answer): Signature<Argument, Answer>,
+{
     fn read(self, payload: Value) -> Result<Value, DecodeError> {
-        self(payload).map_err(Into::into)
+        let argument = <(Argument, Answer)>::argument(payload);
+        <(Argument, Answer)>::answered(self(argument))
+    }
+}
+
+/// What such a function takes and answers, found out before it is judged: of one with another
+/// signature rustc would say that a closure mends it.
+pub trait Signature<Argument, Answer> {
+    /// What the function is handed.
+    fn argument(payload: Value) -> Argument;
+
+    /// What it answered.
+    fn answered(answer: Answer) -> Result<Value, DecodeError>;
+}
+
+impl<E: Into<DecodeError>> Signature<Value, Result<Value, E>> for (Value, Result<Value, E>) {
+    fn argument(payload: Value) -> Value {
+        payload
+    }
+
+    fn answered(answer: Result<Value, E>) -> Result<Value, DecodeError> {
+        answer.map_err(Into::into)
     }
 }
 
 /// One step of a chain.
-pub fn read_older<E, F: ReadsOlder<E>>(function: F, payload: Value) -> Result<Value, DecodeError> {
+pub fn read_older<Argument, Answer, F: ReadsOlder<Argument, Answer>>(
+    function: F,
+    payload: Value,
+) -> Result<Value, DecodeError> {
     function.read(payload)
 }
 

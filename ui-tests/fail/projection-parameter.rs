@@ -57,6 +57,24 @@ mire::projection!(
     }
 );
 
+mire::projection!(
+    #[projection(subscription = "bell", reads(AccountEvent))]
+    struct Bell;
+
+    #[on(AccountEvent::Opened)]
+    async fn opened(&self, owner: &i64) {
+        println!("{owner}");
+    }
+
+    #[on(AccountEvent::Deposited)]
+    async fn deposited(&self, amount: &str) {
+        println!("{amount}");
+    }
+
+    #[on(AccountEvent::Closed)]
+    async fn closed(&self) {}
+);
+
 fn main() {
     let events = (
         AccountEvent::Opened {

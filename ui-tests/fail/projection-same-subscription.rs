@@ -49,5 +49,6 @@ fn main() {
         let mail = Mail { sender: "bank" };
         mire::runner!(store, Balance, Mail = mail).build()
     };
-    drop((run, AccountId::new()));
+    let twice = |store: &mire::EventStore| mire::runner!(store, Balance, Balance).build();
+    drop((run, twice, AccountId::new()));
 }

@@ -39,6 +39,14 @@ pub(crate) fn call(
     call
 }
 
+/// `first` and then `last`, shown at the user's tokens `at` from their first to their last.
+pub(crate) fn from_to(first: TokenStream, last: TokenStream, at: &impl ToTokens) -> TokenStream {
+    let (start, end) = ends(at);
+    let mut tokens = located(first, start);
+    tokens.extend(located(last, end));
+    tokens
+}
+
 /// Where tokens begin and end.
 fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     let mut tokens = tokens.to_token_stream().into_iter();

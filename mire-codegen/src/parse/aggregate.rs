@@ -173,11 +173,12 @@ fn stored(data: &Data, attrs: &Sorted) -> Vec<TokenStream> {
 fn category(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
     let fallback = names::kebab(&names::text(ident)).replace('-', "_");
     if words.lacks("category") {
+        let others = if words.is_empty() { "" } else { ", …" };
         errors.at(
             words.span,
             format_args!("the aggregate `{ident}` has no `category`"),
             format_args!(
-                "write `#[aggregate(category = \"{fallback}\")]`; its streams are then named `{fallback}-…`"
+                "write `#[aggregate(category = \"{fallback}\"{others})]`; its streams are then named `{fallback}-…`"
             ),
         );
         return fallback;

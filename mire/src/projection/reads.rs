@@ -150,6 +150,29 @@ impl<T> ParameterOf<T> for T {
     }
 }
 
+/// What a `&str` can borrow.
+#[diagnostic::on_unimplemented(
+    message = "the event's field is a `{Self}`, and the parameter a `&str`",
+    label = "not the type of the event's field",
+    note = "write `{Self}` here, or `&{Self}` to borrow it (`&str` borrows a `String`)"
+)]
+pub trait TextField {
+    /// The text.
+    fn text(&self) -> &str;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: std::ops::Deref<Target = str>> TextField for T {
+    fn text(&self) -> &str {
+        self
+    }
+}
+
+/// The text of an event's field, for a function that borrows it.
+pub fn text_of<F: TextField>(field: &F) -> &str {
+    field.text()
+}
+
 /// A copy of an event's field, for a function that takes it by value.
 pub fn copy_of<P: ParameterOf<F>, F: Clone>(field: &F) -> P {
     P::of_field(field.clone())
@@ -164,24 +187,42 @@ pub trait NoSubscription {
 
 impl<T: ?Sized> NoSubscription for T {}
 
-/// Stops the compiler when two of these subscriptions have the same name. The empty one is none.
+/// Stops the compiler when two of these projections, each with the name of its subscription, have the
+/// same one. The empty one is none.
 #[track_caller]
-pub const fn distinct_subscriptions(names: &[&str]) {
+pub const fn distinct_subscriptions(projections: &[(&str, &str)]) {
     let mut at = 0;
-    while at < names.len() {
-        let (before, _) = names.split_at(at);
-        if !names[at].is_empty() && is_in(names[at], before) {
-            let mut text = Text::new();
-            text.push("two projections have the subscription `");
-            text.push(names[at]);
-            text.push(
-                "`, so one would skip what the other has handled\nhelp: give each a name of its own \
-                 with `subscription = \"…\"`",
-            );
-            panic!("{}", text.as_str());
+    while at < projections.len() {
+        let (projection, subscription) = projections[at];
+        let mut before = 0;
+        while before < at && !subscription.is_empty() {
+            if is_same(projections[before].1, subscription) {
+                tell_same(projections[before].0, projection, subscription);
+            }
+            before += 1;
         }
         at += 1;
     }
+}
+
+#[track_caller]
+const fn tell_same(first: &str, second: &str, subscription: &str) {
+    let mut text = Text::new();
+    text.push("`");
+    text.push(first);
+    if is_same(first, second) {
+        text.push("` stands in this runner twice\nhelp: remove one of them");
+    } else {
+        text.push("` and `");
+        text.push(second);
+        text.push("` both have the subscription `");
+        text.push(subscription);
+        text.push(
+            "`, so one would skip what the other has handled\nhelp: give each a name of its own \
+             with `subscription = \"…\"`",
+        );
+    }
+    panic!("{}", text.as_str());
 }
 
 const fn is_in(name: &str, names: &[&str]) -> bool {

@@ -435,7 +435,9 @@ macro_rules! runner {
         const _: () = {
             #[allow(unused_imports)]
             use $crate::__private::NoSubscription as _;
-            $crate::__private::distinct_subscriptions(&[$(<$projection>::SUBSCRIPTION),+])
+            $crate::__private::distinct_subscriptions(&[
+                $((::core::stringify!($projection), <$projection>::SUBSCRIPTION)),+
+            ])
         };
         let builder = $crate::ProjectionRunner::builder(::core::clone::Clone::clone($store));
         $(let builder = $crate::runner!(@subscribe builder, $projection $(, $value)?);)+

@@ -1,7 +1,7 @@
 //! The events that a projection reads: one enum over their enums, decoded by category and stored
 //! name, and a `match` over what is done for each.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream};
 use quote::quote;
 
 use crate::expand::located::{self, located, start};
@@ -138,7 +138,12 @@ fn pattern(event: &EventPath, fields: &[Ident]) -> TokenStream {
         let local = field_local(at);
         quote!(#field: #local)
     });
-    quote!(#read::#variant(#path { #(#bindings,)* .. }))
+    let mut braces = Group::new(Delimiter::Brace, quote!(#(#bindings,)* ..));
+    if let Some(field) = fields.first() {
+        // Where the user wrote all of a pattern, rustc suggests a near name of a field.
+        braces.set_span(field.span());
+    }
+    quote!(#read::#variant(#path #braces))
 }
 
 pub(super) fn field_local(at: usize) -> Ident {
@@ -176,12 +181,14 @@ pub(super) fn call(
             } => {
                 let local = field_local(fields.len());
                 fields.push(ident.clone());
-                let field = if *by_reference {
-                    quote!(#local)
+                let borrowed = located::from_to(quote!(&), quote!(*#local), ty);
+                if names::path_text(ty) == "&str" {
+                    located::call(quote!(#krate::__private::text_of), borrowed, ty)
+                } else if *by_reference {
+                    borrowed
                 } else {
-                    quote!(#krate::__private::copy_of(#local))
-                };
-                located(field, start(ty))
+                    located(quote!(#krate::__private::copy_of(#local)), start(ty))
+                }
             }
             Argument::Info => info.clone(),
             Argument::Connection => quote!(connection),
