@@ -23,6 +23,7 @@ struct Seat {
 
 impl Aggregate for Seat {
     type Event = SeatEvent;
+    type Id = String;
 
     fn stream_category() -> &'static str {
         "seat"

@@ -223,6 +223,7 @@ pub struct Thing {{
 
 impl mire::Aggregate for Thing {{
     type Event = ThingEvent;
+    type Id = String;
 
     fn stream_category() -> &'static str {{
         \"thing\"

@@ -8,11 +8,12 @@ use std::ops::Deref;
 use crate::command::Command;
 use crate::error::EventStoreError;
 use crate::event::{EventData, EventMetadata};
+use crate::snapshot::Snapshots;
 use crate::stream::StreamName;
 
 /// State that is folded from the events of a stream.
 ///
-/// `aggregate!` writes this from a declaration; by hand it is three items:
+/// `aggregate!` writes this from a declaration; by hand it is four items:
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ use crate::stream::StreamName;
 ///
 /// impl mire::Aggregate for Order {
 ///     type Event = OrderEvent;
+///     type Id = String;
 ///
 ///     fn stream_category() -> &'static str {
 ///         "order"
@@ -42,6 +44,10 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     /// The events of its streams.
     type Event: EventData;
 
+    /// What names one of them: `String` for any text, or an id type of its own, which no text and no
+    /// other aggregate's id stands in for.
+    type Id: AggregateId<Self>;
+
     /// The first half of its streams' names. See [`StreamName`] for what it may contain.
     fn stream_category() -> &'static str;
 
@@ -54,12 +60,19 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     fn cached(&self) -> Option<Self> {
         None
     }
+
+    /// How its state is stored between its events: loads start from there, and saves store it now
+    /// and then. The default, `None`, is never. `Some(Snapshots::of::<Self>())` does so for a type
+    /// that is a [`Snapshot`](crate::Snapshot). Generated aggregates with `snapshot_every` answer it.
+    fn snapshots() -> Option<Snapshots<Self>> {
+        None
+    }
 }
 
 /// What names one aggregate of type `A`: its id.
 ///
-/// Every aggregate takes text. An id type that `aggregate!` generated names its own aggregate only,
-/// so that the compiler refuses an order's id where an account is loaded.
+/// Text names an aggregate whose [`Id`](Aggregate::Id) is `String`. An id type names its own aggregate
+/// only, so that the compiler refuses an order's id where an account is loaded.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an id of the aggregate `{A}`",
     label = "this id belongs to something else",
@@ -70,13 +83,24 @@ pub trait AggregateId<A: Aggregate> {
     fn id_text(&self) -> Cow<'_, str>;
 }
 
-impl<A: Aggregate> AggregateId<A> for str {
+/// An aggregate whose ids are any text.
+#[diagnostic::on_unimplemented(
+    message = "an id of `{Self}` has a type of its own, which text is not",
+    label = "text where an id is needed",
+    note = "make an id of the text: `text.parse()?`, as the type that `id(…)` on the struct of `{Self}` names"
+)]
+pub trait NamedByText: Aggregate {}
+
+#[diagnostic::do_not_recommend]
+impl<A: Aggregate<Id = String>> NamedByText for A {}
+
+impl<A: NamedByText> AggregateId<A> for str {
     fn id_text(&self) -> Cow<'_, str> {
         Cow::Borrowed(self)
     }
 }
 
-impl<A: Aggregate> AggregateId<A> for String {
+impl<A: NamedByText> AggregateId<A> for String {
     fn id_text(&self) -> Cow<'_, str> {
         Cow::Borrowed(self)
     }

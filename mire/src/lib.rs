@@ -36,7 +36,7 @@ pub use projection::{
     ParkedEvent, ParkedState, ProjectionRunner, ProjectionRunnerBuilder, RunnerError, Subscription,
     TransactionalBatchEventHandler, TransactionalEventHandler, TransactionalPageHandler,
 };
-pub use snapshot::Snapshot;
+pub use snapshot::{Snapshot, Snapshots};
 pub use store::{
     Append, Appended, CommittedEvents, Copied, Copy, CopyPhase, CopyProgress, EventStore, Executed,
     Repository, StoreOptions, TransactionScope, copy,

@@ -9,6 +9,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::aggregate::Aggregate;
 
 /// An aggregate whose state may be stored between its events.
+///
+/// That it is done by itself, [`Aggregate::snapshots`] says.
 pub trait Snapshot: Aggregate + Serialize + DeserializeOwned {
     /// Identifies the shape and meaning of the state. Change it whenever either changes: older
     /// snapshots are ignored from then on. Generated aggregates use a fingerprint of their
@@ -18,6 +20,35 @@ pub trait Snapshot: Aggregate + Serialize + DeserializeOwned {
     /// A snapshot is written when a save crosses a multiple of this many events. Zero or less:
     /// never by itself.
     const SNAPSHOT_FREQUENCY: i64 = 100;
+}
+
+/// How the state of an aggregate is stored between its events, for [`Aggregate::snapshots`].
+#[derive(Debug)]
+pub struct Snapshots<A> {
+    pub(crate) version: i32,
+    frequency: i64,
+    pub(crate) encode: fn(&A) -> serde_json::Result<String>,
+    pub(crate) decode: fn(&[u8]) -> serde_json::Result<A>,
+}
+
+impl<A: Snapshot> Snapshots<A> {
+    /// As the type itself says it.
+    #[must_use]
+    pub fn of() -> Self {
+        Self {
+            version: A::SNAPSHOT_VERSION,
+            frequency: A::SNAPSHOT_FREQUENCY,
+            encode: |state| serde_json::to_string(state),
+            decode: |state| serde_json::from_slice(state),
+        }
+    }
+}
+
+impl<A> Snapshots<A> {
+    /// Whether a save that took the stream from `before` to `after` should leave a snapshot.
+    pub(crate) fn is_due(&self, before: i64, after: i64) -> bool {
+        self.frequency > 0 && after / self.frequency > before / self.frequency
+    }
 }
 
 /// What a field of a state with snapshots is asked for.
@@ -34,9 +65,3 @@ impl<T: Serialize + DeserializeOwned> SnapshotField for T {}
 
 /// Stops the compiler when a type can't be stored in a snapshot.
 pub const fn snapshot_field<T: SnapshotField>() {}
-
-/// Whether a save that took the stream from `before` to `after` should leave a snapshot.
-pub(crate) fn is_due<A: Snapshot>(before: i64, after: i64) -> bool {
-    let every = A::SNAPSHOT_FREQUENCY;
-    every > 0 && before / every < after / every
-}

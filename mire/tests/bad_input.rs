@@ -156,6 +156,7 @@ const NO_CATEGORIES: [(&str, &str); 4] = [
 
 impl<const N: usize> Aggregate for Misnamed<N> {
     type Event = AccountEvent;
+    type Id = String;
 
     fn stream_category() -> &'static str {
         NO_CATEGORIES[N].0
@@ -235,6 +236,7 @@ struct Odd;
 
 impl Aggregate for Odd {
     type Event = OddEvent;
+    type Id = String;
 
     fn stream_category() -> &'static str {
         "odd"

@@ -2,10 +2,14 @@
 
 use crate::common::backends::TestBackend;
 use crate::common::{Account, AccountEvent, deposited};
-use mire::{Aggregate, AggregateRoot, EventStore, EventStoreError, Snapshot, StoreOptions};
+use mire::{
+    Aggregate, AggregateRoot, Command, EventStore, EventStoreError, Snapshot, StoreOptions,
+};
 use serde::{Deserialize, Serialize};
 
 conformance!(
+    every_way_to_save_leaves_a_snapshot_and_every_load_starts_there,
+    a_snapshot_is_left_by_what_is_committed_alone,
     a_fitting_snapshot_is_where_a_load_starts,
     a_snapshot_that_does_not_fit_is_ignored_and_replaced,
     a_scope_ignores_a_snapshot_that_does_not_fit,
@@ -51,7 +55,7 @@ async fn a_fitting_snapshot_is_where_a_load_starts<DB: TestBackend>() {
     )
     .await;
     assert_eq!(loaded(&store).await, (7, 1007));
-    // A plain load doesn't look at snapshots.
+    // A plain load of an aggregate that doesn't say so doesn't look at snapshots.
     let plain = store.load::<Account>("ann").await.unwrap().unwrap();
     assert_eq!(plain.state.balance, 7);
 }
@@ -116,12 +120,115 @@ async fn an_older_snapshot_never_replaces_a_newer_one<DB: TestBackend>() {
     assert_eq!(DB::number(&store, rows).await, 1);
 }
 
+mire::aggregate!(
+    #[aggregate(category = "meter", snapshot_every = 5)]
+    struct Meter {
+        watts: i64,
+        /// How many events were folded since the snapshot.
+        #[serde(skip)]
+        folded: u32,
+    }
+
+    #[event]
+    fn read(&mut self, watts: i64) {
+        self.watts += watts;
+        self.folded += 1;
+    }
+);
+
+fn read() -> MeterEvent {
+    MeterEvent::Read { watts: 1 }
+}
+
+struct Read;
+
+impl Command for Read {
+    type Aggregate = Meter;
+    type Events = Vec<MeterEvent>;
+    type Error = std::convert::Infallible;
+
+    fn handle(self, meter: &Meter) -> Result<Vec<MeterEvent>, Self::Error> {
+        assert_eq!(meter.folded, 3, "it starts from the snapshot");
+        Ok(vec![read()])
+    }
+}
+
+const KEPT: &str = "SELECT COALESCE(max(version), 0) FROM mire_snapshots";
+
+async fn every_way_to_save_leaves_a_snapshot_and_every_load_starts_there<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    let elsewhere = || EventStore::new(store.pool().clone());
+    for _ in 0..4 {
+        store.execute("m", |_: &Meter| read()).await.unwrap();
+    }
+    assert_eq!(DB::number(&store, KEPT).await, 0);
+    store.execute("m", |_: &Meter| read()).await.unwrap();
+    assert_eq!(DB::number(&store, KEPT).await, 5);
+
+    let mut meter = elsewhere().load::<Meter>("m").await.unwrap().unwrap();
+    assert_eq!((meter.version, meter.state.watts), (5, 5));
+    assert_eq!(meter.state.folded, 0);
+    meter.record_many([read(), read(), read()]);
+    store.save(&mut meter).await.unwrap();
+    assert_eq!(DB::number(&store, KEPT).await, 5);
+
+    elsewhere()
+        .execute("m", |meter: &Meter| {
+            assert_eq!((meter.watts, meter.folded), (8, 3));
+            Vec::new()
+        })
+        .await
+        .unwrap();
+    let sent = elsewhere().repository().send("m", Read).await.unwrap();
+    assert_eq!(sent.version, 9);
+
+    let mut meter = elsewhere().load_or_default::<Meter>("m").await.unwrap();
+    assert_eq!((meter.state.watts, meter.state.folded), (9, 4));
+    // What is no event's doing stays out of the snapshot.
+    meter.state.watts = 1000;
+    meter.record(read());
+    elsewhere().save(&mut meter).await.unwrap();
+    assert_eq!(DB::number(&store, KEPT).await, 10);
+    let meter = elsewhere().load::<Meter>("m").await.unwrap().unwrap();
+    assert_eq!((meter.state.watts, meter.state.folded), (10, 0));
+}
+
+async fn a_snapshot_is_left_by_what_is_committed_alone<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    for (commits, kept) in [(false, 0), (true, 6)] {
+        let mut scope = store.begin_transaction().await.unwrap();
+        let mut meter = scope.load_or_default::<Meter>("m").await.unwrap();
+        assert_eq!(meter.version, 0);
+        meter.record_many((0..6).map(|_| read()));
+        scope.save(&mut meter).await.unwrap();
+        if commits {
+            scope.commit().await.unwrap();
+        } else {
+            scope.rollback().await.unwrap();
+        }
+        // It is of the state that was saved, a bit beyond the multiple.
+        assert_eq!(DB::number(&store, KEPT).await, kept);
+    }
+    let store = forgetful(&store);
+    for locked in [false, true] {
+        let mut scope = store.begin_transaction().await.unwrap();
+        let meter = if locked {
+            scope.load_for_update::<Meter>("m").await.unwrap().unwrap()
+        } else {
+            scope.load::<Meter>("m").await.unwrap().unwrap()
+        };
+        assert_eq!((meter.state.watts, meter.state.folded), (6, 0));
+        scope.rollback().await.unwrap();
+    }
+}
+
 /// Its state has no JSON form once it holds something: a map's keys have to be texts.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Odd(std::collections::BTreeMap<(i64, i64), i64>);
 
 impl Aggregate for Odd {
     type Event = AccountEvent;
+    type Id = String;
 
     fn stream_category() -> &'static str {
         "account"

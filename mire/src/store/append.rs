@@ -217,7 +217,11 @@ impl<DB: Backend> EventStore<DB> {
         }
         let append = self.pending_append(root)?;
         let appended = self.commit_one(append).await?;
+        let before = root.version;
         root.saved(appended.version);
+        if A::snapshots().is_some_and(|it| it.is_due(before, root.version)) {
+            Box::pin(self.leave_snapshot_of::<A>(&root.stream_id, before)).await;
+        }
         Ok(())
     }
 
@@ -480,7 +484,7 @@ pub(super) fn json<T: Serialize>(
     serde_json::to_string(value).map_err(|source| serialization(stream, what, source))
 }
 
-fn serialization(
+pub(super) fn serialization(
     stream: &StreamName,
     event_type: &str,
     source: serde_json::Error,

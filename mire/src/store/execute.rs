@@ -89,6 +89,7 @@ impl<DB: Backend> EventStore<DB> {
     /// # struct Account { balance: i64 }
     /// # impl mire::Aggregate for Account {
     /// #     type Event = AccountEvent;
+    /// #     type Id = String;
     /// #     fn stream_category() -> &'static str { "account" }
     /// #     fn apply(&mut self, event: &AccountEvent) {
     /// #         let AccountEvent::Withdrawn { amount } = event;
@@ -178,7 +179,7 @@ impl<DB: Backend> EventStore<DB> {
         let mut verified = cached.is_none();
         let mut folded = match cached {
             Some(folded) => folded,
-            None => self.newest(&stream, Folded::default()).await?,
+            None => self.stored_newest(&stream).await?,
         };
         loop {
             let events = match decide(&folded.state).into_result() {
@@ -232,8 +233,9 @@ impl<DB: Backend> EventStore<DB> {
         for event in events {
             folded.state.apply(event);
         }
-        folded.version = appended.version;
+        let before = std::mem::replace(&mut folded.version, appended.version);
         folded.bytes += bytes;
+        self.leave_snapshot(stream, before, folded).await;
         Ok(Executed {
             version: appended.version,
             position: Some(appended.position),
@@ -247,6 +249,16 @@ impl<DB: Backend> EventStore<DB> {
     ) -> Result<Folded<A>, EventStoreError> {
         let newest = self.fold_fresh(stream.as_str(), folded).await?;
         Ok(newest.unwrap_or_default())
+    }
+
+    /// The newest state of a stream that isn't cached.
+    async fn stored_newest<A: Aggregate>(
+        &self,
+        stream: &StreamName,
+    ) -> Result<Folded<A>, EventStoreError> {
+        let snapshots = A::snapshots();
+        let start = self.start(stream.as_str(), snapshots.as_ref()).await?;
+        self.newest(stream, start).await
     }
 
     fn give_back<A: Aggregate>(&self, stream: &StreamName, folded: Folded<A>) {
@@ -330,7 +342,10 @@ impl<A: Aggregate, DB: Backend> Repository<A, DB> {
         let store = &self.store;
         let _turn = store.inner.turns.take(stream.as_str()).await;
         let cached = store.inner.cache.lend::<A>(stream.as_str());
-        let mut folded = store.newest(&stream, cached.unwrap_or_default()).await?;
+        let mut folded = match cached {
+            Some(folded) => store.newest(&stream, folded).await?,
+            None => store.stored_newest(&stream).await?,
+        };
         let events: Vec<A::Event> = match command.handle(&folded.state) {
             Ok(events) => events.into_iter().collect(),
             Err(refusal) => {

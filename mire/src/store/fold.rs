@@ -7,6 +7,7 @@ use crate::aggregate::{Aggregate, AggregateRoot};
 use crate::backend::{Backend, RawEvent, TailRead};
 use crate::error::EventStoreError;
 use crate::event::{EventData, StoredEvent};
+use crate::snapshot::Snapshots;
 
 /// Events that are asked for in one page of a stream.
 const PAGE: i64 = 4000;
@@ -145,14 +146,28 @@ pub(super) fn truncation(stream_id: &str, after: i64, head: i64) -> EventStoreEr
 }
 
 impl<DB: Backend> EventStore<DB> {
-    /// Folds a stream, starting from the cached state where there is one, and caches the result.
-    /// `None` when there are no events.
+    /// Folds a stream, starting from the cached state or a snapshot where there is one, and caches the
+    /// result. `None` when there are no events.
     pub(super) async fn fold_cached<A: Aggregate>(
         &self,
         stream_id: &str,
     ) -> Result<Option<Folded<A>>, EventStoreError> {
-        let start = self.inner.cache.copy::<A>(stream_id).unwrap_or_default();
-        let known = start.version;
+        let snapshots = A::snapshots();
+        self.fold_cached_with(stream_id, snapshots.as_ref()).await
+    }
+
+    /// [`fold_cached`](Self::fold_cached), starting from a snapshot where nothing is cached.
+    pub(super) async fn fold_cached_with<A: Aggregate>(
+        &self,
+        stream_id: &str,
+        snapshots: Option<&Snapshots<A>>,
+    ) -> Result<Option<Folded<A>>, EventStoreError> {
+        let cached = self.inner.cache.copy::<A>(stream_id);
+        let known = cached.as_ref().map_or(0, |folded| folded.version);
+        let start = match cached {
+            Some(folded) => folded,
+            None => self.start(stream_id, snapshots).await?,
+        };
         let folded = self.fold_fresh(stream_id, start).await?;
         if let Some(folded) = &folded
             && folded.version > known

@@ -1,17 +1,23 @@
-//! Loading from and saving with snapshots.
+//! Loading from and saving with snapshots: by themselves for an aggregate that
+//! [says so](Aggregate::snapshots), and when asked for.
+//!
+//! A snapshot is only ever a help: one is stored once its events are, and one that doesn't fit is
+//! folded without. Those that are left by themselves are folds by the store alone, like what is
+//! cached, so that no other change of a state gets into one.
 
 use futures_util::future::BoxFuture;
 
 use super::EventStore;
 use super::fold::Folded;
-use crate::aggregate::{AggregateId, AggregateRoot, stream_name};
+use crate::aggregate::{Aggregate, AggregateId, AggregateRoot, stream_name};
 use crate::backend::Backend;
 use crate::error::EventStoreError;
-use crate::snapshot::{Snapshot, is_due};
+use crate::snapshot::{Snapshot, Snapshots};
 use crate::stream::StreamName;
 
 impl<DB: Backend> EventStore<DB> {
-    /// [`load`](Self::load), starting from the stored snapshot where there is one that fits.
+    /// [`load`](Self::load), starting from the stored snapshot where there is one that fits: for an
+    /// aggregate that doesn't do so [by itself](Aggregate::snapshots).
     ///
     /// A snapshot of another [`Snapshot::SNAPSHOT_VERSION`], one that can't be read, and one that
     /// is ahead of its stream are ignored: the stream is folded from the start.
@@ -61,23 +67,13 @@ impl<DB: Backend> EventStore<DB> {
         &self,
         stream: &StreamName,
     ) -> Result<Option<Folded<A>>, EventStoreError> {
-        let start = match self.inner.cache.copy::<A>(stream.as_str()) {
-            Some(cached) => cached,
-            None => {
-                let mut conn = self.inner.db.pool.acquire().await?;
-                let snapshot = stored::<DB, A>(&mut conn, stream.as_str()).await?;
-                snapshot.unwrap_or_default()
-            }
-        };
-        let folded = self.fold_fresh(stream.as_str(), start).await?;
-        if let Some(folded) = &folded {
-            self.inner.cache.keep_copy(stream.as_str(), folded);
-        }
-        Ok(folded)
+        self.fold_cached_with(stream.as_str(), Some(&Snapshots::of()))
+            .await
     }
 
     /// [`save`](Self::save), and a snapshot when the save crosses a multiple of
-    /// [`Snapshot::SNAPSHOT_FREQUENCY`].
+    /// [`Snapshot::SNAPSHOT_FREQUENCY`]: for an aggregate that doesn't do so
+    /// [by itself](Aggregate::snapshots).
     ///
     /// A snapshot is an optimisation: once the events are saved, this returns `Ok`, and a failure
     /// to store the snapshot is logged as a warning.
@@ -95,15 +91,11 @@ impl<DB: Backend> EventStore<DB> {
     ) -> Result<(), EventStoreError> {
         let before = root.version;
         self.save(root).await?;
-        if is_due::<A>(before, root.version)
+        if A::snapshots().is_none()
+            && Snapshots::<A>::of().is_due(before, root.version)
             && let Err(error) = self.save_snapshot(root).await
         {
-            tracing::warn!(
-                stream_id = root.stream_id,
-                version = root.version,
-                error = &error as &dyn std::error::Error,
-                "the events are saved, but their snapshot is not"
-            );
+            not_stored(&root.stream_id, root.version, &error);
         }
         Ok(())
     }
@@ -134,10 +126,57 @@ impl<DB: Backend> EventStore<DB> {
         if root.version == 0 {
             return Ok(());
         }
-        let state = super::append::json(&stream, "snapshot", &root.state)?;
+        self.store_snapshot(&stream, root.version, &root.state, &Snapshots::of())
+            .await
+    }
+
+    /// Stores a snapshot when a save that took the stream on from `before` should leave one. The
+    /// events are saved, so a failure is only logged.
+    pub(super) async fn leave_snapshot<A: Aggregate>(
+        &self,
+        stream: &StreamName,
+        before: i64,
+        folded: &Folded<A>,
+    ) {
+        let Some(snapshots) = A::snapshots() else {
+            return;
+        };
+        if snapshots.is_due(before, folded.version)
+            && let Err(error) = self
+                .store_snapshot(stream, folded.version, &folded.state, &snapshots)
+                .await
+        {
+            not_stored(stream.as_str(), folded.version, &error);
+        }
+    }
+
+    /// [`leave_snapshot`](Self::leave_snapshot), of a state that is folded for it: what the caller
+    /// holds may be changed by other things than events.
+    pub(super) async fn leave_snapshot_of<A: Aggregate>(&self, stream_id: &str, before: i64) {
+        let left = async {
+            let stream = StreamName::parse(stream_id)?;
+            if let Some(folded) = self.fold_cached::<A>(stream_id).await? {
+                self.leave_snapshot(&stream, before, &folded).await;
+            }
+            Ok::<(), EventStoreError>(())
+        };
+        if let Err(error) = left.await {
+            not_stored(stream_id, before, &error);
+        }
+    }
+
+    async fn store_snapshot<A: Aggregate>(
+        &self,
+        stream: &StreamName,
+        version: i64,
+        state: &A,
+        snapshots: &Snapshots<A>,
+    ) -> Result<(), EventStoreError> {
+        let state = (snapshots.encode)(state)
+            .map_err(|source| super::append::serialization(stream, "snapshot", source))?;
         if super::append::has_nul(&state) {
             return Err(EventStoreError::NulCharacter {
-                stream_id: stream.into_string(),
+                stream_id: stream.as_str().to_owned(),
                 index: 0,
                 event_type: "snapshot".to_owned(),
                 part: "state",
@@ -145,30 +184,48 @@ impl<DB: Backend> EventStore<DB> {
         }
         let _turn = DB::turn(&self.inner.db).await?;
         let mut conn = self.inner.db.pool.acquire().await?;
-        DB::save_snapshot(
-            &mut conn,
-            stream.as_str(),
-            root.version,
-            A::SNAPSHOT_VERSION,
-            &state,
-        )
-        .await
+        let (stream_id, kind) = (stream.as_str(), snapshots.version);
+        DB::save_snapshot(&mut conn, stream_id, version, kind, &state).await
+    }
+
+    /// Where a fold of a stream that isn't cached starts.
+    pub(super) async fn start<A: Aggregate>(
+        &self,
+        stream_id: &str,
+        snapshots: Option<&Snapshots<A>>,
+    ) -> Result<Folded<A>, EventStoreError> {
+        let Some(snapshots) = snapshots else {
+            return Ok(Folded::default());
+        };
+        let mut conn = self.inner.db.pool.acquire().await?;
+        let stored = stored::<DB, A>(&mut conn, stream_id, snapshots).await?;
+        Ok(stored.unwrap_or_default())
     }
 }
 
+fn not_stored(stream_id: &str, version: i64, error: &EventStoreError) {
+    tracing::warn!(
+        stream_id,
+        version,
+        error = error as &dyn std::error::Error,
+        "the events are saved, but their snapshot is not"
+    );
+}
+
 /// The stored snapshot of a stream, if it is one that this code can use.
-pub(super) async fn stored<DB: Backend, A: Snapshot>(
+pub(super) async fn stored<DB: Backend, A: Aggregate>(
     conn: &mut DB::Connection,
     stream_id: &str,
+    snapshots: &Snapshots<A>,
 ) -> Result<Option<Folded<A>>, EventStoreError> {
     let Some(snapshot) = DB::load_snapshot(conn, stream_id).await? else {
         return Ok(None);
     };
-    if snapshot.snapshot_version != A::SNAPSHOT_VERSION {
+    if snapshot.snapshot_version != snapshots.version {
         tracing::debug!(
             stream_id,
             found = snapshot.snapshot_version,
-            wanted = A::SNAPSHOT_VERSION,
+            wanted = snapshots.version,
             "ignoring a snapshot of another version"
         );
         return Ok(None);
@@ -181,7 +238,7 @@ pub(super) async fn stored<DB: Backend, A: Snapshot>(
         );
         return Ok(None);
     }
-    match serde_json::from_slice(&snapshot.state) {
+    match (snapshots.decode)(&snapshot.state) {
         Ok(state) => Ok(Some(Folded {
             state,
             version: snapshot.version,

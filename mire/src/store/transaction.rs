@@ -15,13 +15,14 @@ use super::EventStore;
 use super::append::answers;
 use super::fold::{Folded, InOrder, Reach, corruption, fold_tail};
 use super::read::recorded;
+use super::snapshots::stored;
 use crate::aggregate::{Aggregate, AggregateId, AggregateRoot, stream_name};
 use crate::backend::{
     AppendMode, AppendOutcome, Backend, NewAppend, NewEvent, RawEvent, TxLimits, WriteTx,
 };
 use crate::error::EventStoreError;
 use crate::event::{Event, EventData, RecordedEvent};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Snapshots};
 use crate::stream::{ExpectedVersion, StreamName};
 
 /// A transaction over several streams and the caller's own SQL. See
@@ -33,6 +34,7 @@ pub struct TransactionScope<'a, DB: Backend = sqlx::Postgres> {
     store: &'a EventStore<DB>,
     tx: WriteTx<DB>,
     staged: Vec<Staged>,
+    due: Vec<Due<DB>>,
 }
 
 /// A transaction over several streams and the caller's own SQL. See
@@ -44,6 +46,14 @@ pub struct TransactionScope<'a, DB: Backend> {
     store: &'a EventStore<DB>,
     tx: WriteTx<DB>,
     staged: Vec<Staged>,
+    due: Vec<Due<DB>>,
+}
+
+/// A snapshot that is to be left once the events are committed.
+struct Due<DB: Backend> {
+    stream_id: String,
+    before: i64,
+    leave: for<'a> fn(&'a EventStore<DB>, &'a str, i64) -> BoxFuture<'a, ()>,
 }
 
 /// Events that the commit will write to one stream, whose lock is held.
@@ -106,6 +116,7 @@ impl<DB: Backend> EventStore<DB> {
             store: self,
             tx: DB::begin(&self.inner.db, limits).await?,
             staged: Vec::new(),
+            due: Vec::new(),
         })
     }
 }
@@ -128,7 +139,7 @@ impl<DB: Backend> TransactionScope<'_, DB> {
         let stream = stream_name::<A>(&id);
         Box::pin(async move {
             let stream = stream?;
-            let folded = self.fold(&stream, Folded::default()).await?;
+            let folded = self.fold_stored(&stream, A::snapshots()).await?;
             Ok(folded.map(|folded| folded.into_root(stream.into_string())))
         })
     }
@@ -173,7 +184,7 @@ impl<DB: Backend> TransactionScope<'_, DB> {
         let stream = stream_name::<A>(&id);
         Box::pin(async move {
             let stream = stream?;
-            let folded = self.fold(&stream, Folded::default()).await?;
+            let folded = self.fold_stored(&stream, A::snapshots()).await?;
             Ok(folded.unwrap_or_default().into_root(stream.into_string()))
         })
     }
@@ -215,8 +226,7 @@ impl<DB: Backend> TransactionScope<'_, DB> {
         let stream = stream_name::<A>(&id);
         Box::pin(async move {
             let stream = stream?;
-            let start = super::snapshots::stored::<DB, A>(&mut self.tx.tx, stream.as_str()).await?;
-            let folded = self.fold(&stream, start.unwrap_or_default()).await?;
+            let folded = self.fold_stored(&stream, Some(Snapshots::of())).await?;
             Ok(folded.map(|folded| folded.into_root(stream.into_string())))
         })
     }
@@ -241,7 +251,17 @@ impl<DB: Backend> TransactionScope<'_, DB> {
         }
         let append = self.store.pending_append(root)?;
         let version = self.stage(append).await?;
+        let before = root.version;
         root.saved(version);
+        if A::snapshots().is_some_and(|it| it.is_due(before, version)) {
+            self.due.push(Due {
+                stream_id: root.stream_id.clone(),
+                before,
+                leave: |store, stream_id, before| {
+                    Box::pin(store.leave_snapshot_of::<A>(stream_id, before))
+                },
+            });
+        }
         Ok(())
     }
 
@@ -326,6 +346,9 @@ impl<DB: Backend> TransactionScope<'_, DB> {
         let answered = answers(&appends, outcomes.clone())?;
         self.tx.commit().await?;
         self.store.committed();
+        for due in &self.due {
+            (due.leave)(self.store, &due.stream_id, due.before).await;
+        }
 
         let mut events = Vec::new();
         for ((append, taken), outcome) in appends.iter().zip(taken).zip(outcomes) {
@@ -441,7 +464,22 @@ impl<DB: Backend> TransactionScope<'_, DB> {
         stream: &StreamName,
     ) -> Result<Option<Folded<A>>, EventStoreError> {
         DB::lock_stream(&mut self.tx.tx, stream.as_str()).await?;
-        self.fold(stream, Folded::default()).await
+        self.fold_stored(stream, A::snapshots()).await
+    }
+
+    /// [`fold`](Self::fold), starting from the stored snapshot where there is one that fits.
+    async fn fold_stored<A: Aggregate>(
+        &mut self,
+        stream: &StreamName,
+        snapshots: Option<Snapshots<A>>,
+    ) -> Result<Option<Folded<A>>, EventStoreError> {
+        let start = match snapshots {
+            Some(snapshots) => {
+                stored::<DB, A>(&mut self.tx.tx, stream.as_str(), &snapshots).await?
+            }
+            None => None,
+        };
+        self.fold(stream, start.unwrap_or_default()).await
     }
 }
 

@@ -35,6 +35,7 @@ pub struct Account {
 
 impl Aggregate for Account {
     type Event = AccountEvent;
+    type Id = String;
 
     fn stream_category() -> &'static str {
         "account"

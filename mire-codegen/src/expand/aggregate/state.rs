@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::questions::{Questions, is_asked};
 use crate::expand::{default_impl, default_value, docs, located, serde_crate};
-use crate::model::{Aggregate, Event, State};
+use crate::model::{Aggregate, Event, Id, State};
 use crate::names;
 
 pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
@@ -23,7 +23,7 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
                 fingerprint,
             },
         category,
-        id: _,
+        id,
         snapshot_every,
         events,
         commands,
@@ -53,6 +53,18 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
             }
         }
     });
+    let snapshots = snapshot_every.map(|_| {
+        quote! {
+            fn snapshots() -> ::core::option::Option<#krate::Snapshots<Self>> {
+                ::core::option::Option::Some(#krate::Snapshots::of())
+            }
+        }
+    });
+    let id = match id {
+        Id::Text => quote!(::std::string::String),
+        Id::Generated(ident) => quote!(#ident),
+        Id::Named(path) => path.clone(),
+    };
     let stream_docs = docs([
         &*format!("The name of the stream of one [`{ident}`]: `{category}-{{id}}`."),
         "",
@@ -99,6 +111,7 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
         #[automatically_derived]
         impl #krate::Aggregate for #ident {
             type Event = #event;
+            type Id = #id;
             fn stream_category() -> &'static str {
                 #category
             }
@@ -108,6 +121,7 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
             fn cached(&self) -> ::core::option::Option<Self> {
                 ::core::option::Option::Some(::core::clone::Clone::clone(self))
             }
+            #snapshots
         }
 
         #[allow(
