@@ -1,6 +1,6 @@
 //! Names: from Rust's to the stored ones, and what makes a stored name a good one.
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 
@@ -67,9 +67,28 @@ pub(crate) fn derived(name: &str, at: Span) -> Ident {
     Ident::new(name, Span::mixed_site().located_at(at))
 }
 
-/// A name that only generated code uses.
+/// A name that only generated code uses. Locals hide nothing of the user's, by their hygiene; types,
+/// constants and generic parameters have none, so that they need names that nobody else takes.
 pub(crate) fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
+}
+
+/// [`local`], for a type that stands beside the user's and in the documentation: the name, and a number
+/// if the user's tokens have it.
+pub(crate) fn unused(name: &str, tokens: &TokenStream) -> Ident {
+    let is_free = |name: &str| !has_word(tokens, name);
+    let numbered = || (2..).map(|at: u32| format!("{name}{at}"));
+    let free = std::iter::once(name.to_owned()).chain(numbered());
+    let found = free.into_iter().find(|name| is_free(name));
+    local(found.as_deref().unwrap_or(name))
+}
+
+fn has_word(tokens: &TokenStream, word: &str) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == word,
+        TokenTree::Group(group) => has_word(&group.stream(), word),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 /// Whether a name can be an identifier without `r#`.

@@ -1,4 +1,5 @@
-//! Which changes of a declaration make another version of its table, to be built anew.
+//! Which changes of a declaration make another version of its table, to be built anew, or leave its
+//! snapshots aside.
 
 const DECLARED: &str = "
     #[projection(subscription = \"lights\", reads(LightEvent))]
@@ -25,8 +26,13 @@ const DECLARED: &str = "
 
 fn fingerprint(source: &str) -> String {
     let expansion = mire_codegen::projection(source.parse().unwrap()).to_string();
+    number(&expansion, "let fingerprint = ")
+}
+
+/// The number behind some text of an expansion.
+fn number(expansion: &str, before: &str) -> String {
     assert!(!expansion.contains("compile_error"), "{expansion}");
-    let (_, rest) = expansion.split_once("fingerprint : ").unwrap();
+    let (_, rest) = expansion.split_once(before).unwrap();
     rest.split_once("u32").unwrap().0.to_owned()
 }
 
@@ -71,5 +77,70 @@ fn what_changes_rows_changes_the_fingerprint_and_nothing_else_does() {
         assert!(DECLARED.contains(from), "{from}");
         let same = fingerprint(&DECLARED.replacen(from, to, 1));
         assert_eq!(same, declared, "{from} -> {to}");
+    }
+}
+
+const AGGREGATE: &str = "
+    #[aggregate(category = \"lamp\", snapshot_every = 10)]
+    #[serde(default)]
+    struct Lamp {
+        on: bool,
+        #[serde(skip)]
+        times: i64,
+    }
+    #[event(version = 2, upcast(switched_v1))]
+    fn switched(&mut self, on: bool) {
+        self.on = on;
+        self.times += 1;
+    }
+    #[event]
+    fn removed(&mut self) {}
+    #[command]
+    fn remove(&self) -> LampEvent {
+        LampEvent::Removed
+    }
+";
+
+fn snapshot_version(source: &str) -> String {
+    let expansion = mire_codegen::aggregate(source.parse().unwrap()).to_string();
+    number(&expansion, "const SNAPSHOT_VERSION : i32 = ")
+}
+
+#[test]
+fn what_changes_a_state_leaves_its_snapshots_aside_and_nothing_else_does() {
+    let mut all = vec![snapshot_version(AGGREGATE)];
+    for (from, to) in [
+        // How the state is stored.
+        ("on: bool,\n", "on: Option<bool>,\n"),
+        ("times: i64,", "times: i64, more: i64,"),
+        ("#[serde(skip)]", ""),
+        ("#[serde(default)]", ""),
+        ("(default)", "(default, rename_all = \"camelCase\")"),
+        // How it is folded.
+        ("self.times += 1", "self.times += 2"),
+        ("&mut self, on: bool", "&mut self, on: u8"),
+        ("#[event]", "#[event(name = \"gone\")]"),
+        ("\"lamp\"", "\"light\""),
+        ("(switched_v1)", "(crate::switched_v1)"),
+        (
+            "version = 2, upcast(switched_v1)",
+            "version = 3, upcast(switched_v1, switched_v2)",
+        ),
+    ] {
+        assert!(AGGREGATE.contains(from), "{from}");
+        let changed = snapshot_version(&AGGREGATE.replacen(from, to, 1));
+        assert!(!all.contains(&changed), "{from} -> {to}");
+        all.push(changed);
+    }
+    for (from, to) in [
+        ("on: bool,\n", "/// Whether it shines.\n on: bool,\n"),
+        ("self.on = on;\n        ", "self.on = on; // at once\n"),
+        ("struct Lamp", "#[derive(Debug)] struct Lamp"),
+        ("LampEvent::Removed", "{ LampEvent::Removed }"),
+        ("= 10", "= 20"),
+    ] {
+        assert!(AGGREGATE.contains(from), "{from}");
+        let changed = snapshot_version(&AGGREGATE.replacen(from, to, 1));
+        assert_eq!(changed, all[0], "{from} -> {to}");
     }
 }

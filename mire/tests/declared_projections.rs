@@ -503,3 +503,62 @@ fn a_fingerprint_tells_declarations_apart() {
     assert_eq!(fingerprint, changed::Documented::TABLE.fingerprint);
     assert_ne!(fingerprint, changed::Doubled::TABLE.fingerprint);
 }
+
+/// An event in another version is folded anew, wherever the projection handles it: the same fields
+/// can mean something else.
+#[test]
+fn a_fingerprint_tells_versions_of_events_apart() {
+    macro_rules! deployed {
+        ($deployment:ident, $paid:meta, $left:meta) => {
+            mod $deployment {
+                #[allow(unused)]
+                fn same(payload: serde_json::Value) -> Result<serde_json::Value, String> {
+                    Ok(payload)
+                }
+
+                mire::aggregate!(
+                    #[aggregate(category = "till")]
+                    struct Till {
+                        cents: i64,
+                    }
+
+                    #[$paid]
+                    fn paid(&mut self, cents: i64) {
+                        self.cents += cents;
+                    }
+
+                    #[$left]
+                    fn left(&mut self) {}
+                );
+
+                mire::projection!(
+                    #[projection(subscription = "tills", reads(TillEvent))]
+                    #[ignores(TillEvent::Left)]
+                    pub struct Sum {
+                        #[key]
+                        till: String,
+                        cents: i64,
+                    }
+
+                    #[on(TillEvent::Paid)]
+                    fn paid(&mut self, cents: i64) {
+                        self.cents += cents;
+                    }
+                );
+            }
+        };
+    }
+    deployed!(first, event, event);
+    deployed!(second, event(version = 2, upcast(same)), event);
+    deployed!(third, event(version = 3, upcast(same, same)), event);
+    deployed!(ignored, event, event(version = 2, upcast(same)));
+    let first = first::Sum::TABLE.fingerprint;
+    let (second, third) = (
+        second::Sum::TABLE.fingerprint,
+        third::Sum::TABLE.fingerprint,
+    );
+    assert_ne!(first, second);
+    assert_ne!(first, third);
+    assert_ne!(second, third);
+    assert_eq!(first, ignored::Sum::TABLE.fingerprint);
+}

@@ -72,6 +72,9 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
     let event_enum = format!("{}Event", names::text(&ident));
     let mut fingerprint = Fingerprint::new();
     fingerprint.tokens(data.to_token_stream());
+    for attr in attrs.rest.iter().filter(|it| it.path().is_ident("serde")) {
+        fingerprint.tokens(attr.to_token_stream());
+    }
     let mut events = Vec::new();
     let mut commands: Vec<Command> = Vec::new();
     let mut lost_fields = false;
@@ -85,6 +88,11 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
                 let declared = function.sig.inputs.iter().filter(typed).count();
                 lost_fields |= event.fields.len() < declared;
                 fingerprint.text(&event.stored);
+                // The same fields can mean something else in another version.
+                fingerprint.text(&event.version.to_string());
+                for upcast in &event.upcasts {
+                    fingerprint.tokens(upcast.clone());
+                }
                 fingerprint.tokens(function.sig.inputs.to_token_stream());
                 fingerprint.tokens(event.body.clone());
                 events.push(event);

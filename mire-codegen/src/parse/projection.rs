@@ -234,7 +234,7 @@ fn generics(data: &Data, krate: &TokenStream) -> Generics {
         Data::Struct(item) => &item.generics,
         Data::Enum(item) => &item.generics,
     };
-    let backend = names::local("Store");
+    let backend = names::unused("Store", &data.to_token_stream());
     let mut with_backend = generics.clone();
     let parameter: GenericParam = syn::parse_quote!(#backend: #krate::Backend);
     with_backend.params.push(parameter);

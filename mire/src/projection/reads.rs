@@ -1,7 +1,7 @@
 //! Which events a projection that `projection!` wrote reads, and what is asked of their enums, here
 //! and while compiling.
 
-use crate::event::set::{EventSet, decode_known};
+use crate::event::set::{EventDef, EventSet, decode_known};
 use crate::subscription::PageEvent;
 use crate::upcast::{DecodeError, UnknownEventType};
 
@@ -11,6 +11,7 @@ pub type ReadEvent<R> = Option<Result<Option<R>, DecodeError>>;
 /// An enum of events that a projection reads, as one of several: `R` is an enum over all of them.
 pub struct Set<R> {
     category: &'static str,
+    events: &'static [EventDef],
     variants: &'static [&'static str],
     known: fn() -> &'static [&'static str],
     read: fn(&PageEvent<'_>) -> ReadEvent<R>,
@@ -21,6 +22,7 @@ impl<R> Set<R> {
     pub const fn of<E: EventSet>(read: fn(&PageEvent<'_>) -> ReadEvent<R>) -> Self {
         Self {
             category: E::CATEGORY,
+            events: E::EVENTS,
             variants: E::VARIANTS,
             known: E::event_types,
             read,
@@ -30,6 +32,27 @@ impl<R> Set<R> {
     /// The category of the streams that hold its events.
     pub const fn category(&self) -> &'static str {
         self.category
+    }
+
+    /// The fingerprint of a declaration that handles these variants, sorted by name, with their versions:
+    /// in another version the same fields can mean something else, so the rows are folded anew.
+    #[must_use]
+    pub const fn fingerprint(&self, declaration: u32, handled: &[&str]) -> u32 {
+        let mut fingerprint = declaration;
+        let mut at = 0;
+        while at < self.events.len() {
+            let event = &self.events[at];
+            if event.version > 1 && is_in(event.variant, handled) {
+                let mut bytes = event.variant.as_bytes();
+                while let [byte, rest @ ..] = bytes {
+                    fingerprint = mixed(fingerprint, *byte as u32);
+                    bytes = rest;
+                }
+                fingerprint = mixed(fingerprint, event.version);
+            }
+            at += 1;
+        }
+        fingerprint
     }
 
     /// Stops the compiler when a variant is neither handled nor ignored. `path` is the enum as the
@@ -88,6 +111,11 @@ impl<R> Set<R> {
         text.push(")]`");
         panic!("{}", text.as_str());
     }
+}
+
+/// A step of FNV-1a, in the 31 bits of a fingerprint.
+const fn mixed(fingerprint: u32, value: u32) -> u32 {
+    (fingerprint ^ value).wrapping_mul(0x0100_0193) & 0x7fff_ffff
 }
 
 /// Reads an event of the enum `E`. The variants of `ignored`, sorted by name, are not decoded.

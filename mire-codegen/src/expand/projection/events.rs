@@ -10,11 +10,11 @@ use crate::names;
 
 /// The enum over all enums of events.
 pub(super) fn read() -> Ident {
-    names::local("Read")
+    names::local("__MireRead")
 }
 
 pub(super) fn set_variant(set: usize) -> Ident {
-    names::local(&format!("Set{set}"))
+    names::local(&format!("__MireSet{set}"))
 }
 
 /// The enum over all enums of events, as an item.
@@ -52,7 +52,21 @@ pub(super) fn sets(projection: &Projection) -> TokenStream {
 
 /// The name of that table.
 pub(super) fn sets_const() -> Ident {
-    names::local("SETS")
+    names::local("__MIRE_SETS")
+}
+
+/// The fingerprint of the declaration, with the versions of the events that it handles.
+pub(super) fn fingerprint(projection: &Projection, declaration: u32) -> TokenStream {
+    let sets = sets_const();
+    let sets = (0..projection.reads.len()).map(|at| {
+        let handled = names_of(projection, at, |it| !matches!(it, Effect::Ignore));
+        quote!(let fingerprint = #sets[#at].fingerprint(fingerprint, &[#(#handled),*]);)
+    });
+    quote!({
+        let fingerprint = #declaration;
+        #(#sets)*
+        fingerprint
+    })
 }
 
 /// The names of the events of a set that something of this kind is done for, sorted.

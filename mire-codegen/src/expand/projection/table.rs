@@ -47,6 +47,7 @@ pub(super) fn expand(projection: &Projection, table: &Table) -> TokenStream {
         quote!(#field: (#column.take)(row)?)
     });
     let categories = (0..projection.reads.len()).map(|at| quote!(#sets_const[#at].category()));
+    let fingerprint = events::fingerprint(projection, *fingerprint);
     let key_type = &key.ty;
     let key_of = key_of(projection, key);
     let fold = fold(projection, table, key);
@@ -121,7 +122,7 @@ pub(super) fn expand(projection: &Projection, table: &Table) -> TokenStream {
 }
 
 fn column_local(at: usize) -> Ident {
-    names::local(&format!("COLUMN_{at}"))
+    names::local(&format!("__MIRE_COLUMN_{at}"))
 }
 
 /// A column. What the compiler has to know of its type, it asks here alone, so that one that can't
@@ -254,6 +255,7 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: Option<&Colum
         &generics.arguments,
         &generics.where_clause,
     );
+    let backend = &generics.backend;
     let table_name = &table.name;
     let subscription_docs = docs([&*format!(
         "The name of the subscription that keeps the table: `{subscription}`."
@@ -285,10 +287,13 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: Option<&Colum
         call(quote!(get_many), quote!(keys)),
     );
     let list = call(quote!(list), quote!(page));
-    let wait_for = call(quote!(wait_for::<Self, Store>), quote!(position, timeout));
-    let get_status = call(quote!(status::<Self, Store>), quote!());
+    let wait_for = call(
+        quote!(wait_for::<Self, #backend>),
+        quote!(position, timeout),
+    );
+    let get_status = call(quote!(status::<Self, #backend>), quote!());
     let runner = match key {
-        Some(_) => quote!(#krate::table::runner::<Self, Store>(store)),
+        Some(_) => quote!(#krate::table::runner::<Self, #backend>(store)),
         None => quote!({
             let _ = store;
             ::core::unreachable!()
@@ -341,45 +346,45 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: Option<&Colum
             #vis const SUBSCRIPTION: &'static str = #subscription;
 
             #get_docs
-            #vis async fn get<Store: #krate::Backend>(
-                store: &#krate::EventStore<Store>,
+            #vis async fn get<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
                 key: #key_type,
             ) -> #one {
                 #get.await
             }
             #get_many_docs
-            #vis async fn get_many<Store: #krate::Backend>(
-                store: &#krate::EventStore<Store>,
+            #vis async fn get_many<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
                 keys: #keys_type,
             ) -> #many {
                 #get_many.await
             }
             #list_docs
-            #vis async fn list<Store: #krate::Backend>(
-                store: &#krate::EventStore<Store>,
+            #vis async fn list<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
                 page: #page_type,
             ) -> #many {
                 #list.await
             }
             #(#by_index)*
             #wait_docs
-            #vis async fn wait_for<Store: #krate::Backend>(
-                store: &#krate::EventStore<Store>,
+            #vis async fn wait_for<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
                 position: i64,
                 timeout: ::core::time::Duration,
             ) -> #done {
                 #wait_for.await
             }
             #status_docs
-            #vis async fn status<Store: #krate::Backend>(
-                store: &#krate::EventStore<Store>,
+            #vis async fn status<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
             ) -> #status {
                 #get_status.await
             }
             #runner_docs
-            #vis fn runner<Store: #krate::Backend>(
-                store: &#krate::EventStore<Store>,
-            ) -> #krate::ProjectionRunnerBuilder<Store> {
+            #vis fn runner<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
+            ) -> #krate::ProjectionRunnerBuilder<#backend> {
                 #runner
             }
         }
@@ -391,9 +396,11 @@ pub(super) fn from_row(projection: &Projection) -> TokenStream {
     let Projection { krate, ident, .. } = projection;
     quote! {
         #[automatically_derived]
-        impl<'r, R: #krate::table::Row> #krate::__private::sqlx::FromRow<'r, R> for #ident {
+        impl<'r, __MireRow: #krate::table::Row> #krate::__private::sqlx::FromRow<'r, __MireRow>
+            for #ident
+        {
             fn from_row(
-                row: &'r R,
+                row: &'r __MireRow,
             ) -> ::core::result::Result<Self, #krate::__private::sqlx::Error> {
                 #krate::table::from_row(row)
             }
@@ -416,7 +423,13 @@ fn by_index(
     many: &TokenStream,
     call: &impl Fn(TokenStream, TokenStream) -> TokenStream,
 ) -> TokenStream {
-    let Projection { krate, vis, .. } = projection;
+    let Projection {
+        krate,
+        vis,
+        generics,
+        ..
+    } = projection;
+    let backend = &generics.backend;
     let (name, ty) = (column.name(), &column.ty);
     let at = column.ident.span();
     let equal = names::derived(&format!("by_{name}"), at);
@@ -458,16 +471,16 @@ fn by_index(
     let by_range = located(call(quote!(by_index_range), quote!(#name, range, page)), at);
     quote! {
         #equal_docs
-        #vis async fn #equal<Store: #krate::Backend>(
-            store: &#krate::EventStore<Store>,
+        #vis async fn #equal<#backend: #krate::Backend>(
+            store: &#krate::EventStore<#backend>,
             value: &#ty,
             page: #equal_page,
         ) -> #many {
             #by_index.await
         }
         #range_docs
-        #vis async fn #range<Store: #krate::Backend>(
-            store: &#krate::EventStore<Store>,
+        #vis async fn #range<#backend: #krate::Backend>(
+            store: &#krate::EventStore<#backend>,
             range: impl ::core::ops::RangeBounds<#ty> + ::core::marker::Send,
             page: #range_page,
         ) -> #many {
