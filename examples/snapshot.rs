@@ -1,9 +1,10 @@
 //! A stored state, and only the events after it.
 //!
-//! Why this pattern: a stream of many thousand events takes a while to fold. With a snapshot now and
-//! then, a load starts from the last one. Snapshots are disposable: one of another version of the
-//! code, or one that can't be read, is ignored, and the stream is folded from its start. Most
-//! aggregates are short and need none; the store also remembers what it has folded before.
+//! Why this pattern: a stream of many thousand events takes a while to fold. With `snapshot_every`,
+//! saves store the state now and then, and a load starts from there. Snapshots are disposable: one of
+//! another version of the code, or one that can't be read, is ignored, and the stream is folded from
+//! its start. Most aggregates are short and need none; the store also remembers what it has folded
+//! before.
 
 use mire::{AggregateRoot, Backend, EventStore};
 use uuid::Uuid;
@@ -41,22 +42,15 @@ async fn run<DB: Backend>(store: EventStore<DB>) -> anyhow::Result<()> {
             watts: (hour * 37 + n * 11) % 500,
         }));
         // A snapshot is written when this crosses a multiple of a hundred.
-        store.save_snapshotting(&mut meter).await?;
+        store.save(&mut meter).await?;
     }
 
-    // As another process would load it: this one remembers what it has saved.
-    let elsewhere = || EventStore::new(store.pool().clone());
-    let whole = elsewhere().load_or_default::<Meter>(&id).await?;
+    // As another process would load it: this one remembers what it has folded.
+    let elsewhere = EventStore::new(store.pool().clone());
+    let loaded = elsewhere.load_or_default::<Meter>(&id).await?;
     println!(
-        "{} readings, at most {} W: {} events folded",
-        whole.state.readings, whole.state.highest, whole.state.folded
-    );
-    let quick = elsewhere()
-        .load_or_default_snapshotted::<Meter>(&id)
-        .await?;
-    println!(
-        "{} readings, at most {} W: {} events folded",
-        quick.state.readings, quick.state.highest, quick.state.folded
+        "{} readings, at most {} W; of {} events, {} were folded",
+        loaded.state.readings, loaded.state.highest, loaded.version, loaded.state.folded
     );
     Ok(())
 }

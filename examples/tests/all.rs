@@ -74,8 +74,7 @@ Cleo has 70
     (
         "snapshot",
         "
-250 readings, at most 499 W: 250 events folded
-250 readings, at most 499 W: 50 events folded
+250 readings, at most 499 W; of 250 events, 50 were folded
 ",
     ),
     (

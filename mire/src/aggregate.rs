@@ -87,7 +87,7 @@ pub trait AggregateId<A: Aggregate> {
 #[diagnostic::on_unimplemented(
     message = "an id of `{Self}` has a type of its own, which text is not",
     label = "text where an id is needed",
-    note = "make an id of the text: `text.parse()?`, as the type that `id(…)` on the struct of `{Self}` names"
+    note = "make an id of the text by `text.parse()?`; `id(…)` on the struct of `{Self}` names its type"
 )]
 pub trait NamedByText: Aggregate {}
 
@@ -115,6 +115,11 @@ impl<A: Aggregate, I: AggregateId<A> + ?Sized> AggregateId<A> for &I {
 /// An aggregate that `I` is an id of: [`AggregateId`] the other way round. Where the aggregate is only
 /// known from what decides on it, the compiler would otherwise take it from the id, and call the
 /// function for another one a mismatched type.
+#[diagnostic::on_unimplemented(
+    message = "a `{I}` is not an id of the aggregate `{Self}`",
+    label = "this id belongs to something else",
+    note = "pass an id of the type that `id(…)` on the struct of `{Self}` names; of text it is made by `text.parse()?`"
+)]
 pub trait NamedBy<I>: Aggregate {
     /// The name of its stream.
     ///

@@ -22,6 +22,11 @@ async fn append(store: mire::EventStore) {
         .await;
 }
 
+fn record() {
+    let mut account = mire::AggregateRoot::<Account>::new(&AccountId::new());
+    account.record(OrderEvent::Placed);
+}
+
 fn main() {
-    let _ = append;
+    let _ = (append, record);
 }

@@ -29,6 +29,11 @@ async fn decide(store: mire::EventStore) {
         .await;
 }
 
+fn name() {
+    let _ = mire::AggregateRoot::<Account>::new(&OrderId::new());
+    let _ = Account::stream(&OrderId::new());
+}
+
 fn main() {
-    let _ = (load, decide);
+    let _ = (load, decide, name);
 }
