@@ -31,7 +31,7 @@
 use std::fmt::Write;
 
 fn main() -> Result<(), String> {
-    let usage = "usage: hundred_events (declared|by-hand) [events]";
+    let usage = "usage: hundred_events (declared|by-hand) [events] [own-type]";
     let mut args = std::env::args().skip(1);
     let form = args.next().ok_or(usage)?;
     let events = args.next().map_or(Ok(100), |text| text.parse());
@@ -41,8 +41,33 @@ fn main() -> Result<(), String> {
         "by-hand" => by_hand(events),
         _ => return Err(usage.to_owned()),
     };
-    print!("{program}");
+    match args.next().as_deref() {
+        None => print!("{program}"),
+        Some("own-type") => print!("{NOTE}{}", with_own_type(&program)),
+        Some(_) => return Err(usage.to_owned()),
+    }
     Ok(())
+}
+
+/// A type of the program's own.
+const NOTE: &str = "
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Note(String);
+
+";
+
+/// The program with notes of that type, for which the macro has more to ask.
+fn with_own_type(program: &str) -> String {
+    let program = program.replace("note: &str", "note: &Note");
+    let program = program.replace("note.to_owned()", "note.0.clone()");
+    let program = program.replace(
+        "note: String::new(),\n        tags",
+        "note: Note(String::new()),\n        tags",
+    );
+    program.replace(
+        "note: String,\n        tags: Vec",
+        "note: Note,\n        tags: Vec",
+    )
 }
 
 /// Calls `write` for each event and puts what it answers in a row.
@@ -223,7 +248,7 @@ pub struct Thing {{
 
 impl mire::Aggregate for Thing {{
     type Event = ThingEvent;
-    type Id = String;
+    type Id = ThingId;
 
     fn stream_category() -> &'static str {{
         \"thing\"

@@ -16,7 +16,7 @@ pub use crate::event::set::{
 };
 pub use crate::projection::acting::{
     Acting, Acts, ActsIn, Added, DatabaseOf, Handling, Held, NotAdded, Outcome, Reads, act, act_in,
-    categories, handled, held, nothing,
+    answered, categories, handled, held, nothing,
 };
 pub use crate::projection::reads::{
     NoSubscription, ParameterOf, Set, TextField, copy_of, distinct_subscriptions, read, read_any,

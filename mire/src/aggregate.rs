@@ -40,6 +40,11 @@ use crate::stream::StreamName;
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an aggregate",
+    label = "no aggregate",
+    note = "name the struct that is declared in `aggregate!`, as in `store.load::<Account>(id)`"
+)]
 pub trait Aggregate: Default + Send + Sync + 'static {
     /// The events of its streams.
     type Event: EventData;
@@ -87,7 +92,7 @@ pub trait AggregateId<A: Aggregate> {
 #[diagnostic::on_unimplemented(
     message = "an id of `{Self}` has a type of its own, which text is not",
     label = "text where an id is needed",
-    note = "make an id of the text by `text.parse()?`; `id(…)` on the struct of `{Self}` names its type"
+    note = "make an id of the text by `text.parse::<{Self}Id>()?`, or whatever `id(…)` on the struct of `{Self}` names"
 )]
 pub trait NamedByText: Aggregate {}
 
@@ -118,7 +123,7 @@ impl<A: Aggregate, I: AggregateId<A> + ?Sized> AggregateId<A> for &I {
 #[diagnostic::on_unimplemented(
     message = "a `{I}` is not an id of the aggregate `{Self}`",
     label = "this id belongs to something else",
-    note = "pass an id of the type that `id(…)` on the struct of `{Self}` names; of text it is made by `text.parse()?`"
+    note = "pass an id of the type that `id(…)` on the struct of `{Self}` names; of text it is made by `text.parse::<{Self}Id>()?`, if that is its name"
 )]
 pub trait NamedBy<I>: Aggregate {
     /// The name of its stream.

@@ -82,6 +82,8 @@ pub(crate) enum Effect {
 pub(crate) struct Call {
     pub(crate) ident: Ident,
     pub(crate) arguments: Vec<Argument>,
+    /// What it returns, as it was written.
+    pub(crate) output: Option<TokenStream>,
     /// The field of the event that names the row.
     pub(crate) key: Option<Ident>,
 }

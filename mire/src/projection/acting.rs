@@ -7,7 +7,8 @@
 
 use std::future::Future;
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Map};
 
 use crate::backend::Backend;
 use crate::projection::reads::{Set, read_any};
@@ -116,8 +117,9 @@ impl<DB: Backend, P> NotAdded<DB> for Added<DB, P> {}
 /// What a function of an acting projection may return.
 #[diagnostic::on_unimplemented(
     message = "a function that acts on an event can't return `{Self}`",
-    label = "neither `()` nor a `Result<(), …>`",
-    note = "return `anyhow::Result<()>`: an error has the event delivered again"
+    label = "neither `()` nor a `Result<(), …>` of an error",
+    note = "return `anyhow::Result<()>`: an error has the event delivered again",
+    note = "an error of your own is one that implements `std::error::Error`, and can be sent between threads"
 )]
 pub trait Outcome {
     /// As a result.
@@ -130,15 +132,24 @@ impl Outcome for () {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Into<anyhow::Error>> Outcome for Result<(), E> {
     fn into_result(self) -> anyhow::Result<()> {
         self.map_err(Into::into)
     }
 }
 
+/// What a function answers for an event, as a result. Apart from [`handled`], so that another answer is
+/// reported where the function says it.
+pub fn answered<O: Outcome, F: Future<Output = O>>(
+    future: F,
+) -> Map<F, fn(O) -> anyhow::Result<()>> {
+    future.map(O::into_result)
+}
+
 /// What a function does for an event.
-pub fn handled<'a, O: Outcome>(future: impl Future<Output = O> + Send + 'a) -> Acting<'a> {
-    Box::pin(async move { future.await.into_result() })
+pub fn handled<'a>(future: impl Future<Output = anyhow::Result<()>> + Send + 'a) -> Acting<'a> {
+    Box::pin(future)
 }
 
 /// Nothing, for an event that is ignored.

@@ -1,10 +1,11 @@
 //! A projection that acts: a handler of pages, plain or transactional.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, quote};
 
 use super::events::{self, Arm};
-use crate::expand::{docs, located};
+use crate::expand::docs;
+use crate::expand::located::{self, located};
 use crate::model::{Acting, Effect, Projection};
 
 pub(super) fn expand(projection: &Projection, acting: &Acting) -> TokenStream {
@@ -68,8 +69,17 @@ fn act(projection: &Projection) -> TokenStream {
                 fields,
                 call: future,
             } = events::call(krate, call, &quote!(self), &quote!(info));
-            // A future that isn't `Send` is reported on the function.
-            let handled = located::call(quote!(#krate::__private::handled), future, &call.ident);
+            // Another answer is reported where the function says it, and a future that isn't `Send` on
+            // the function.
+            let name = call.ident.to_token_stream();
+            let output = call.output.as_ref().unwrap_or(&name);
+            let answered = located::call(quote!(#krate::__private::answered), future, output);
+            let local = located(quote!(future), call.ident.span());
+            let handled = located::call(quote!(#krate::__private::handled), local.clone(), &name);
+            let handled = quote!({
+                let #local = #answered;
+                #handled
+            });
             Some(Arm {
                 fields,
                 answer: handled,

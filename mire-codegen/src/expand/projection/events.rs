@@ -182,6 +182,7 @@ pub(super) fn call(
     let Call {
         ident,
         arguments,
+        output: _,
         key: _,
     } = call;
     let mut fields = Vec::new();

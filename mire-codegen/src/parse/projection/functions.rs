@@ -105,6 +105,7 @@ impl Handlers {
             _ if !sound || unclear => Effect::Mistaken,
             _ if deletes => Effect::Delete { key },
             Some(arguments) => Effect::Call(Call {
+                output: return_type(&function.sig).map(ToTokens::to_token_stream),
                 ident: function.sig.ident,
                 arguments,
                 key,
