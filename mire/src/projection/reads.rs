@@ -80,6 +80,41 @@ impl<R> Set<R> {
         }
     }
 
+    /// Stops the compiler when an event of this enum and one of another have the same stored name: what
+    /// is stored would be read as either. `path` and `other_path` are the enums as the projection names
+    /// them.
+    #[track_caller]
+    pub const fn distinct_from(&self, path: &str, other: &Self, other_path: &str) {
+        // Both lists are in order of the names.
+        let (mut at, mut with) = (0, 0);
+        while at < self.events.len() && with < other.events.len() {
+            let (event, another) = (&self.events[at], &other.events[with]);
+            if is_same(event.name, another.name) {
+                let mut text = Text::new();
+                text.push("`");
+                text.push(path);
+                text.push("::");
+                text.push(event.variant);
+                text.push("` and `");
+                text.push(other_path);
+                text.push("::");
+                text.push(another.variant);
+                text.push("` are both stored as `");
+                text.push(event.name);
+                text.push(
+                    "`, so what is stored could be either\nhelp: give one of the two aggregates \
+                     another category",
+                );
+                panic!("{}", text.as_str());
+            }
+            if is_before(event.name, another.name) {
+                at += 1;
+            } else {
+                with += 1;
+            }
+        }
+    }
+
     #[track_caller]
     const fn tell_missing(&self, projection: &str, path: &str, named: &[&str], first: usize) {
         let mut missing = Text::new();
@@ -262,6 +297,18 @@ const fn is_in(name: &str, names: &[&str]) -> bool {
         at += 1;
     }
     false
+}
+
+/// `<` on text is not const.
+const fn is_before(a: &str, b: &str) -> bool {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    while let ([first, rest @ ..], [other, others @ ..]) = (a, b) {
+        if *first != *other {
+            return *first < *other;
+        }
+        (a, b) = (rest, others);
+    }
+    a.len() < b.len()
 }
 
 /// `==` on text is not const.

@@ -25,6 +25,7 @@ pub(super) fn expand(projection: &Projection, acting: &Acting) -> TokenStream {
     let (read, read_enum) = (events::read(), events::read_enum(projection));
     let (sets, sets_const) = (events::sets(projection), events::sets_const());
     let missing = events::all_handled(projection);
+    let distinct = events::distinct(projection);
     let act = act(projection);
     let handler = match &acting.connection {
         None => plain(projection, acting, &act),
@@ -45,6 +46,7 @@ pub(super) fn expand(projection: &Projection, acting: &Acting) -> TokenStream {
             #read_enum
             #sets
             #missing
+            #distinct
 
             #[automatically_derived]
             impl #declared #krate::__private::Reads for #ident #arguments #where_clause {

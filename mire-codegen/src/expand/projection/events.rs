@@ -55,6 +55,25 @@ pub(super) fn sets_const() -> Ident {
     names::local("__MIRE_SETS")
 }
 
+/// Stops the compiler when two enums have an event of the same stored name.
+pub(super) fn distinct(projection: &Projection) -> TokenStream {
+    let sets = sets_const();
+    let pairs = projection.reads.iter().enumerate().flat_map(|(at, set)| {
+        let before = projection.reads.iter().enumerate().take(at);
+        before.map(move |(other_at, other)| ((at, set), (other_at, other)))
+    });
+    let checks = pairs.map(|((at, set), (other_at, other))| {
+        let (text, other_text) = (&set.text, &other.text);
+        let call = located::call(
+            quote!(#sets[#at].distinct_from),
+            quote!(#text, &#sets[#other_at], #other_text),
+            &set.path,
+        );
+        quote!(const _: () = #call;)
+    });
+    checks.collect()
+}
+
 /// The fingerprint of the declaration, with the versions of the events that it handles.
 pub(super) fn fingerprint(projection: &Projection, declaration: u32) -> TokenStream {
     let sets = sets_const();

@@ -30,6 +30,7 @@ pub(super) fn expand(projection: &Projection, table: &Table) -> TokenStream {
     let (read, read_enum) = (events::read(), events::read_enum(projection));
     let (sets, sets_const) = (events::sets(projection), events::sets_const());
     let missing = events::all_handled(projection);
+    let distinct = events::distinct(projection);
     let column_consts = columns
         .iter()
         .enumerate()
@@ -67,6 +68,7 @@ pub(super) fn expand(projection: &Projection, table: &Table) -> TokenStream {
             #read_enum
             #sets
             #missing
+            #distinct
             #(#column_consts)*
 
             #[automatically_derived]
