@@ -3,6 +3,7 @@
 pub(crate) mod aggregate;
 mod located;
 pub(crate) mod projection;
+pub(crate) mod runner;
 pub(crate) mod stored;
 
 use proc_macro2::{Ident, TokenStream};

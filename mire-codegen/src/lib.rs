@@ -85,6 +85,18 @@ pub fn projection_outline(input: TokenStream) -> Option<String> {
     Some(outline::projection(&projection))
 }
 
+/// What `runner!` writes for its content, behind the path to mire and a `;`: an expression.
+///
+/// Mistakes are reported as by [`aggregate`](fn@aggregate).
+#[must_use]
+pub fn runner(input: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let runner = parse::runner::parse(input, &mut errors);
+    let builder = expand::runner::expand(&runner);
+    let errors = errors.into_tokens();
+    quote!({ #errors #builder })
+}
+
 /// What `#[derive(EventData)]` writes for an item.
 #[must_use]
 pub fn derive_event_data(input: TokenStream) -> TokenStream {

@@ -3,12 +3,14 @@
 
 mod aggregate;
 mod projection;
+mod runner;
 
 pub(crate) use aggregate::{Aggregate, Command, Event, Field, Id, Output, Recorded, State};
 pub(crate) use projection::{
     Acting, Argument, Call, Column, Effect, EventPath, EventSet, Form, Generics, Handler,
     Projection, Table, WrittenFunction,
 };
+pub(crate) use runner::{Listed, Runner};
 
 use proc_macro2::{Ident, TokenStream};
 

@@ -7,3 +7,4 @@ mod content;
 mod functions;
 pub(crate) mod items;
 pub(crate) mod projection;
+pub(crate) mod runner;

@@ -234,3 +234,10 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 pub fn projection(input: TokenStream) -> TokenStream {
     mire_codegen::projection(input.into()).into()
 }
+
+/// What `mire::runner!` stands on; it adds where mire is.
+#[doc(hidden)]
+#[proc_macro]
+pub fn runner(input: TokenStream) -> TokenStream {
+    mire_codegen::runner(input.into()).into()
+}

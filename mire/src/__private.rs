@@ -7,7 +7,10 @@ mod rows;
 
 pub use defaults::{DefaultKey, Initial, default_key, initial};
 pub use keys::{KeyOf, StreamKey, key_of, no_key, stream_key};
-pub use rows::{ColumnOf, column, index_column, json_column, key_column};
+pub use mire_macros::runner;
+pub use rows::{
+    ColumnOf, IndexColumn, JsonColumn, KeyColumn, column, index_column, json_column, key_column,
+};
 pub use {serde, serde_json, sqlx, uuid};
 
 pub use crate::event::set::{
@@ -16,10 +19,10 @@ pub use crate::event::set::{
 };
 pub use crate::projection::acting::{
     Acting, Acts, ActsIn, Added, DatabaseOf, Handling, Held, NotAdded, Outcome, Reads, act, act_in,
-    answered, categories, handled, held, nothing,
+    answered, categories, handled, held, no_runner, nothing,
 };
 pub use crate::projection::reads::{
-    NoSubscription, ParameterOf, Set, TextField, copy_of, distinct_subscriptions, read, read_any,
+    NoSubscription, ParameterOf, Set, TextField, copy_of, distinct_subscription, read, read_any,
     text_of,
 };
 pub use crate::snapshot::{SnapshotField, snapshot_field};

@@ -55,7 +55,7 @@ impl<A> Snapshots<A> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be stored in a snapshot",
     label = "lacks what a field of a state with `snapshot_every` needs",
-    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on a type of your own",
+    note = "put `#[derive(Clone, Default, serde::Serialize, serde::Deserialize)]` on a type of your own",
     note = "for one from another crate, look for a feature of that crate called `serde`"
 )]
 pub trait SnapshotField: Serialize + DeserializeOwned {}

@@ -5,7 +5,7 @@
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no default, so there is no value for this field before the first event",
     label = "no `Default`",
-    note = "take an `Option<{Self}>`, which is `None` at first; a type of your own may implement `Default`"
+    note = "take an `Option<{Self}>`, which is `None` at first; a type of your own may have `#[derive(Clone, Default)]`"
 )]
 pub trait Initial {
     /// That value.

@@ -8,7 +8,8 @@ use crate::upcast::DecodeError;
 #[diagnostic::on_unimplemented(
     message = "the key `{Self}` can't be derived from the stream of a `{E}`",
     label = "not the id type of the aggregate that has these events",
-    note = "make the key the aggregate's own id type or a `String`, or name a field of the event: `#[on(…, key(field))]`"
+    note = "name the field of the event that holds the key: `#[on(…, key(field))]`",
+    note = "a key that is the aggregate's own id type is found by the stream"
 )]
 pub trait StreamKey<E: EventData>: Sized {
     /// The key in `id`, the half of the stream's name behind the category.

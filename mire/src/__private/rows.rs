@@ -1,5 +1,7 @@
 //! How the columns of a generated row are stored and read.
 
+use std::hash::Hash;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,8 +26,20 @@ pub const fn column<T: ColumnType>(name: &'static str) -> ColumnOf<T> {
     }
 }
 
+/// A type that can have an index.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be a column with an index",
+    label = "no column type",
+    note = "the database compares what is in an index: take a number, text, a time or an id, or remove `#[index]`",
+    note = "a type of your own becomes a column with `impl mire::ColumnType`"
+)]
+pub trait IndexColumn: ColumnType {}
+
+#[diagnostic::do_not_recommend]
+impl<T: ColumnType> IndexColumn for T {}
+
 /// A column with an index.
-pub const fn index_column<T: ColumnType>(name: &'static str) -> ColumnOf<T> {
+pub const fn index_column<T: IndexColumn>(name: &'static str) -> ColumnOf<T> {
     let column = column::<T>(name);
     ColumnOf {
         def: column.def.indexed(),
@@ -33,9 +47,21 @@ pub const fn index_column<T: ColumnType>(name: &'static str) -> ColumnOf<T> {
     }
 }
 
+/// A type that can name a row.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be the key of a table",
+    label = "not a type that names a row",
+    note = "a key is one column: the id of the aggregate, a `String`, a number or a time",
+    note = "a type of your own is one with `impl mire::ColumnType` and `#[derive(Clone, PartialEq, Eq, Hash)]`"
+)]
+pub trait KeyColumn: ColumnType + Eq + Hash + Clone + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: ColumnType + Eq + Hash + Clone + Send + Sync + 'static> KeyColumn for T {}
+
 /// The column that is the key.
 #[track_caller]
-pub const fn key_column<T: ColumnType>(name: &'static str) -> ColumnOf<T> {
+pub const fn key_column<T: KeyColumn>(name: &'static str) -> ColumnOf<T> {
     let column = column::<T>(name);
     if column.def.is_nullable() {
         panic!(
@@ -49,8 +75,20 @@ pub const fn key_column<T: ColumnType>(name: &'static str) -> ColumnOf<T> {
     }
 }
 
+/// A type that can be stored as JSON.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be stored as JSON",
+    label = "lacks what a column with `#[json]` needs",
+    note = "put `#[derive(Default, serde::Serialize, serde::Deserialize)]` on a type of your own",
+    note = "for one from another crate, look for a feature of that crate called `serde`"
+)]
+pub trait JsonColumn: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> JsonColumn for T {}
+
 /// A column for anything serde.
-pub const fn json_column<T: Serialize + DeserializeOwned>(name: &'static str) -> ColumnOf<T> {
+pub const fn json_column<T: JsonColumn>(name: &'static str) -> ColumnOf<T> {
     ColumnOf {
         def: ColumnDef::json(name),
         put: |row, value| row.put_json(value),

@@ -25,7 +25,7 @@ use crate::subscription::{EventInfo, PageEvent};
     message = "the projection `{Self}` doesn't act on a store of `{DB}`",
     label = "not a projection for this store",
     note = "a transactional projection runs on the database of the connection that its functions take, as in `tx: &mut PgConnection`",
-    note = "a projection with a table is added with `subscribe_table::<…>()`"
+    note = "a projection with a table is given by its type: `{Self}` alone in `runner!`, or `subscribe_table::<{Self}>()`"
 )]
 pub trait ActingProjection<DB: Backend>: Sized {
     /// The name of its subscription.
@@ -165,6 +165,18 @@ pub fn categories<P: Reads>() -> Vec<String> {
     categories.dedup();
     categories
 }
+
+/// The runner of a `runner!` whose store was forgotten. That has been said by then, so this is never
+/// run.
+#[must_use]
+pub fn no_runner() -> ProjectionRunnerBuilder<AnyDatabase> {
+    unreachable!("`runner!` without a store does not build")
+}
+
+#[cfg(feature = "postgres")]
+type AnyDatabase = sqlx::Postgres;
+#[cfg(not(feature = "postgres"))]
+type AnyDatabase = sqlx::Sqlite;
 
 /// A database that the projection `P` runs on: [`ActingProjection`] the other way round. As a bound
 /// of the store's database it is looked at once the store is known; the compiler would otherwise

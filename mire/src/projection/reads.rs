@@ -250,21 +250,20 @@ pub trait NoSubscription {
 
 impl<T: ?Sized> NoSubscription for T {}
 
-/// Stops the compiler when two of these projections, each with the name of its subscription, have the
-/// same one. The empty one is none.
+/// Stops the compiler when the last of these projections, each with the name of its subscription, has
+/// the same one as another. The empty one is none.
 #[track_caller]
-pub const fn distinct_subscriptions(projections: &[(&str, &str)]) {
-    let mut at = 0;
-    while at < projections.len() {
-        let (projection, subscription) = projections[at];
-        let mut before = 0;
-        while before < at && !subscription.is_empty() {
-            if is_same(projections[before].1, subscription) {
-                tell_same(projections[before].0, projection, subscription);
+pub const fn distinct_subscription(projections: &[(&str, &str)]) {
+    if let [others @ .., (projection, subscription)] = projections
+        && !subscription.is_empty()
+    {
+        let mut others = others;
+        while let [(other, others_subscription), rest @ ..] = others {
+            if is_same(others_subscription, subscription) {
+                tell_same(other, projection, subscription);
             }
-            before += 1;
+            others = rest;
         }
-        at += 1;
     }
 }
 

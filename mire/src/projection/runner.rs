@@ -362,6 +362,22 @@ impl<DB: Backend> ProjectionRunnerBuilder<DB> {
         self
     }
 
+    /// [`build`](Self::build), and [`run`](ProjectionRunner::run).
+    ///
+    /// # Errors
+    ///
+    /// As [`ProjectionRunner::run`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`ProjectionRunner::run`].
+    pub fn run(
+        self,
+        cancel: CancellationToken,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send + 'static + use<DB> {
+        self.build().run(cancel)
+    }
+
     /// The runner.
     pub fn build(self) -> ProjectionRunner<DB> {
         let made = self.subscriptions.into_iter();
@@ -425,29 +441,7 @@ impl<DB: Backend> ProjectionRunnerBuilder<DB> {
 /// when it starts: [`RunnerError::DuplicateSubscription`](crate::RunnerError::DuplicateSubscription).
 #[macro_export]
 macro_rules! runner {
-    (@subscribe $builder:expr, $projection:ty) => {
-        $builder.subscribe_table::<$projection>()
-    };
-    (@subscribe $builder:expr, $projection:ty, $value:expr) => {
-        $builder.subscribe_projection::<$projection>($value)
-    };
-    ($store:expr, $($projection:ty $(= $value:expr)?),+ $(,)?) => {{
-        const _: () = {
-            #[allow(unused_imports)]
-            use $crate::__private::NoSubscription as _;
-            $crate::__private::distinct_subscriptions(&[
-                $((::core::stringify!($projection), <$projection>::SUBSCRIPTION)),+
-            ])
-        };
-        let builder = $crate::ProjectionRunner::builder(::core::clone::Clone::clone($store));
-        $(let builder = $crate::runner!(@subscribe builder, $projection $(, $value)?);)+
-        builder
-    }};
-    ($store:expr, $($projections:tt)*) => {
-        ::core::compile_error!(
-            "`runner!` takes the store, and then projections\nhelp: write one that keeps a table by \
-             its type, `Balance`, and one that acts with its value behind it, `WelcomeMail = \
-             WelcomeMail { … }`"
-        )
+    ($($content:tt)*) => {
+        $crate::__private::runner!($crate; $($content)*)
     };
 }

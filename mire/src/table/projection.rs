@@ -104,7 +104,8 @@ pub struct TableDef {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` keeps no table",
     label = "not a projection with a table",
-    note = "a projection that acts is given as a value: `{Self} = …` in `runner!`, or `subscribe_projection(…)`"
+    note = "name a struct of a `projection!` that has a `#[key]`",
+    note = "a projection that acts is given with its value: `{Self} = …` in `runner!`, or `subscribe_projection(…)`"
 )]
 pub trait TableProjection: Sized + Send + Sync + 'static {
     /// What it reads: an event type, or an enum of several.
