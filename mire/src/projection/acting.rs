@@ -168,7 +168,6 @@ pub fn categories<P: Reads>() -> Vec<String> {
 
 /// The runner of a `runner!` whose store was forgotten. That has been said by then, so this is never
 /// run.
-#[must_use]
 pub fn no_runner() -> ProjectionRunnerBuilder<AnyDatabase> {
     unreachable!("`runner!` without a store does not build")
 }
