@@ -176,6 +176,10 @@ fn questionable(ty: &TokenStream) -> Option<TokenStream> {
     if is(0, &HOLDERS) && is_punct(1, '<') && is_punct(last, '>') {
         return questionable(&tokens[2..last].iter().cloned().collect());
     }
+    // `Option<>` holds nothing that could be asked for; rustc says so.
+    if tokens.is_empty() {
+        return None;
+    }
     let certain = last == 0 && is(0, &STORED) || text == "::std::string::String";
     (!certain).then(|| ty.clone())
 }
