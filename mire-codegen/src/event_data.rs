@@ -93,7 +93,7 @@ fn for_enum(input: &DeriveInput, data: &DataEnum, errors: &mut Errors) -> TokenS
 
 fn entity(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
     let fallback = names::kebab(&names::text(ident)).replace('-', "_");
-    if words.span_of("entity").is_none() {
+    if words.lacks("entity") {
         errors.at(
             ident.span(),
             format_args!("`{ident}` doesn't say how its events are stored: `entity` is missing"),
@@ -104,11 +104,10 @@ fn entity(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
     let Some(entity) = words.text("entity", errors) else {
         return fallback;
     };
-    match names::category_mistake(&entity.value()) {
+    match names::entity_mistake(&entity.value()) {
         None => entity.value(),
         Some((wrong, mend)) => {
-            let wrong = wrong.replace("category", "entity");
-            errors.at(entity.span(), wrong, mend.replace("category", "entity"));
+            errors.at(entity.span(), wrong, mend);
             fallback
         }
     }
@@ -134,7 +133,7 @@ fn for_struct(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
     let ident = &input.ident;
     let words = words(&input.attrs, Place::EventStruct, ident.span(), errors);
     let krate = words.krate(errors);
-    if words.span_of("event_type").is_none() {
+    if words.lacks("event_type") {
         errors.at(
             ident.span(),
             format_args!("`{ident}` doesn't say how it is stored: `event_type` is missing"),

@@ -133,6 +133,17 @@ pub(crate) fn category_mistake(category: &str) -> Option<(&'static str, String)>
     Some(mistake)
 }
 
+/// What is wrong with an entity: `#[derive(EventData)]` calls a category by this name.
+pub(crate) fn entity_mistake(entity: &str) -> Option<(String, String)> {
+    let (wrong, mend) = category_mistake(entity)?;
+    let renamed = |text: &str| {
+        text.replace("a category", "an entity")
+            .replace("categories", "entities")
+            .replace("category", "entity")
+    };
+    Some((renamed(wrong), renamed(&mend)))
+}
+
 /// What is wrong with the part of a stored event name that stands after the category.
 pub(crate) fn event_name_mistake(name: &str) -> Option<(&'static str, String)> {
     if name.is_empty() {
@@ -161,13 +172,16 @@ pub(crate) fn event_name_mistake(name: &str) -> Option<(&'static str, String)> {
 }
 
 /// What is wrong with a whole stored name, `order.placed`.
-pub(crate) fn event_type_mistake(event_type: &str) -> Option<(&'static str, String)> {
+pub(crate) fn event_type_mistake(event_type: &str) -> Option<(String, String)> {
     match event_type.rsplit_once('.') {
         None => Some((
-            "a stored name has two halves with a dot between",
+            "a stored name has two halves with a dot between".to_owned(),
             format!("write `\"order.{}\"`", slug(event_type)),
         )),
-        Some((entity, name)) => category_mistake(entity).or_else(|| event_name_mistake(name)),
+        Some((entity, name)) => entity_mistake(entity).or_else(|| {
+            let (wrong, mend) = event_name_mistake(name)?;
+            Some((wrong.to_owned(), mend))
+        }),
     }
 }
 

@@ -31,6 +31,43 @@ struct HalfName {
     amount: i64,
 }
 
+#[derive(Serialize, Deserialize, mire::EventData)]
+#[mire(entty = "order")]
+enum Misspelt {
+    Placed,
+}
+
+#[derive(Serialize, Deserialize, mire::EventData)]
+#[mire(event_typ = "order.placed")]
+struct MisspeltName {
+    amount: i64,
+}
+
+#[derive(Serialize, Deserialize, mire::EventData)]
+#[mire(entity = "order-line")]
+enum Dashed {
+    Placed,
+}
+
+#[derive(Serialize, Deserialize, mire::EventData)]
+#[mire(entity = "mire_order")]
+enum Reserved {
+    Placed,
+}
+
+#[derive(Serialize, Deserialize, mire::EventData)]
+#[mire(event_type = "order-line.placed")]
+struct DashedName {
+    amount: i64,
+}
+
+#[derive(Serialize, Deserialize, mire::EventData)]
+#[mire(entity = "order")]
+#[mire(crate(mire))]
+enum TwoAttributes {
+    Placed,
+}
+
 #[derive(mire::EventData)]
 #[mire(entity = "order")]
 enum Generic<T> {
@@ -49,4 +86,10 @@ fn main() {
     is_event::<Words>();
     is_event::<NoName>();
     is_event::<HalfName>();
+    is_event::<Misspelt>();
+    is_event::<MisspeltName>();
+    is_event::<Dashed>();
+    is_event::<Reserved>();
+    is_event::<DashedName>();
+    is_event::<TwoAttributes>();
 }
