@@ -61,7 +61,7 @@ fn for_enum(input: &DeriveInput, data: &DataEnum, errors: &mut Errors) -> TokenS
             errors,
         );
         let renamed = words.text("rename", errors);
-        let name = stored_name(&variant.ident, renamed.as_ref(), errors);
+        let name = stored_name(&variant.ident, "rename", renamed.as_ref(), errors);
         let mut stored = format!("{entity}.{name}");
         let span = renamed.as_ref().map_or(variant.ident.span(), Spanned::span);
         if let Some(twin) = variants.iter().find(|twin| twin.stored == stored) {
@@ -106,25 +106,42 @@ fn entity(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
     };
     match names::entity_mistake(&entity.value()) {
         None => entity.value(),
-        Some((wrong, mend)) => {
-            errors.at(entity.span(), wrong, mend);
-            fallback
+        Some(mistake) => {
+            errors.at(entity.span(), &mistake.wrong, mistake.mend("entity"));
+            mistake.right
         }
     }
 }
 
-/// The part of a stored name after the dot: as given, or made from Rust's name.
-pub(crate) fn stored_name(ident: &Ident, given: Option<&LitStr>, errors: &mut Errors) -> String {
+/// The part of a stored name after the dot: as it is given by `word`, or made from Rust's name.
+pub(crate) fn stored_name(
+    ident: &Ident,
+    word: &str,
+    given: Option<&LitStr>,
+    errors: &mut Errors,
+) -> String {
     let own = names::kebab(&names::text(ident));
     let (name, span) = match given {
         Some(given) => (given.value(), given.span()),
         None => (own.clone(), ident.span()),
     };
-    match names::event_name_mistake(&name) {
+    match names::event_name_mistake(&name, &own) {
         None => name,
-        Some((wrong, mend)) => {
-            errors.at(span, wrong, mend);
-            own
+        Some(mistake) if given.is_some() => {
+            errors.at(span, &mistake.wrong, mistake.mend(word));
+            mistake.right
+        }
+        Some(mistake) => {
+            let wrong = &mistake.wrong;
+            errors.at(
+                span,
+                format_args!("{wrong}, so `{ident}` can't be stored as `{own}`"),
+                format_args!(
+                    "give it a stored name, as in `{word} = \"{}\"`",
+                    mistake.right
+                ),
+            );
+            mistake.right
         }
     }
 }
@@ -142,9 +159,9 @@ fn for_struct(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
     }
     let event_type = words.text("event_type", errors);
     if let Some(name) = &event_type
-        && let Some((wrong, mend)) = names::event_type_mistake(&name.value())
+        && let Some(mistake) = names::event_type_mistake(&name.value())
     {
-        errors.at(name.span(), wrong, mend);
+        errors.at(name.span(), &mistake.wrong, mistake.mend("event_type"));
     }
     let event_type = event_type.map_or_else(|| names::text(ident), |name| name.value());
     quote! {

@@ -96,93 +96,136 @@ pub(crate) fn is_identifier(name: &str) -> bool {
     syn::parse_str::<Ident>(name).is_ok()
 }
 
-/// What is wrong with a category, and the mend.
-pub(crate) fn category_mistake(category: &str) -> Option<(&'static str, String)> {
-    let mistake = if category.is_empty() {
-        (
-            "a category can't be empty",
-            "name the kind of aggregate, as in `category = \"order\"`".to_owned(),
-        )
+/// What is wrong with a name that the user gave.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Mistake {
+    pub(crate) wrong: String,
+    /// A name in which nothing is wrong.
+    pub(crate) right: String,
+    /// What to think of, when that one is a mere example.
+    advice: Option<&'static str>,
+}
+
+impl Mistake {
+    /// A mistake, and the name that was probably meant, unless that would be one as well.
+    fn new(
+        wrong: &str,
+        meant: &str,
+        (advice, example): (&'static str, &str),
+        problem: fn(&str) -> Option<&'static str>,
+    ) -> Self {
+        let is_right = problem(meant).is_none();
+        Self {
+            wrong: wrong.to_owned(),
+            right: if is_right { meant } else { example }.to_owned(),
+            advice: (!is_right).then_some(advice),
+        }
+    }
+
+    /// How to mend it, as the value of a word.
+    pub(crate) fn mend(&self, word: &str) -> String {
+        let right = &self.right;
+        match self.advice {
+            None => format!("write `{word} = \"{right}\"`"),
+            Some(advice) => format!("{advice}, as in `{word} = \"{right}\"`"),
+        }
+    }
+}
+
+/// The longest category.
+const MAX_CATEGORY_BYTES: usize = 64;
+
+/// What is wrong with a category.
+pub(crate) fn category_mistake(category: &str) -> Option<Mistake> {
+    let wrong = category_problem(category)?;
+    let meant = slug(category.trim_start_matches(RESERVED_PREFIX), "_.");
+    let example = ("name the kind of aggregate", "order");
+    Some(Mistake::new(wrong, &meant, example, category_problem))
+}
+
+fn category_problem(category: &str) -> Option<&'static str> {
+    let mut chars = category.chars();
+    if category.is_empty() {
+        Some("a category can't be empty")
     } else if category.contains('-') {
-        (
-            "a category can't contain `-`, which parts it from the id in a stream's name",
-            format!("write `\"{}\"`", category.replace('-', "_")),
-        )
-    } else if let Some(rest) = category.strip_prefix(RESERVED_PREFIX) {
-        (
-            "categories that start with `mire_` are reserved",
-            format!("write `\"{rest}\"`"),
-        )
-    } else if category.len() > 64 {
-        (
-            "a category can't be longer than 64 bytes",
-            "use a shorter one".to_owned(),
-        )
+        Some("a category can't contain `-`, which parts it from the id in a stream's name")
+    } else if category.starts_with(RESERVED_PREFIX) {
+        Some("categories that start with `mire_` are reserved")
+    } else if category.len() > MAX_CATEGORY_BYTES {
+        Some("a category can't be longer than 64 bytes")
     } else if !category.starts_with(|c: char| c.is_ascii_alphabetic())
-        || !category
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
+        || !chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
     {
-        (
-            "a category is a letter, then letters, digits, `_` or `.`, all ASCII",
-            "use a plain word, as in `category = \"order\"`".to_owned(),
-        )
+        Some("a category is a letter, then letters, digits, `_` or `.`, all ASCII")
     } else {
-        return None;
-    };
-    Some(mistake)
+        None
+    }
 }
 
 /// What is wrong with an entity: `#[derive(EventData)]` calls a category by this name.
-pub(crate) fn entity_mistake(entity: &str) -> Option<(String, String)> {
-    let (wrong, mend) = category_mistake(entity)?;
-    let renamed = |text: &str| {
-        text.replace("a category", "an entity")
-            .replace("categories", "entities")
-            .replace("category", "entity")
-    };
-    Some((renamed(wrong), renamed(&mend)))
+pub(crate) fn entity_mistake(entity: &str) -> Option<Mistake> {
+    let mistake = category_mistake(entity)?;
+    let wrong = mistake.wrong.replace("a category", "an entity");
+    let wrong = wrong.replace("categories", "entities");
+    Some(Mistake { wrong, ..mistake })
 }
 
-/// What is wrong with the part of a stored event name that stands after the category.
-pub(crate) fn event_name_mistake(name: &str) -> Option<(&'static str, String)> {
-    if name.is_empty() {
-        Some((
-            "a stored name can't be empty",
-            "name what happened, as in `\"placed\"`".to_owned(),
-        ))
-    } else if let Some((_, after)) = name.rsplit_once('.') {
-        Some((
-            "the category, and the dot after it, are put in front by the macro",
-            format!("write `\"{after}\"`"),
-        ))
-    } else if name
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.len() <= 128
-    {
-        None
+/// The longest stored name behind the category.
+const MAX_EVENT_NAME_BYTES: usize = 128;
+
+/// What is wrong with the part of a stored event name that stands after the category. `own` is the
+/// one that the event has by itself.
+pub(crate) fn event_name_mistake(name: &str, own: &str) -> Option<Mistake> {
+    let wrong = event_name_problem(name)?;
+    let behind_dot = name.rsplit('.').next().unwrap_or(name);
+    let own = if event_name_problem(own).is_none() {
+        own
     } else {
-        Some((
-            "a stored name is made of ASCII letters, digits, `-` and `_`, and at most 128 long",
-            format!("write something like `\"{}\"`", slug(name)),
-        ))
+        "placed"
+    };
+    let example = ("name what happened", own);
+    let meant = slug(behind_dot, "-_");
+    Some(Mistake::new(wrong, &meant, example, event_name_problem))
+}
+
+fn event_name_problem(name: &str) -> Option<&'static str> {
+    let mut chars = name.chars();
+    if name.is_empty() {
+        Some("a stored name can't be empty")
+    } else if name.contains('.') {
+        Some("the category, and the dot after it, are put in front by the macro")
+    } else if name.len() > MAX_EVENT_NAME_BYTES {
+        Some("a stored name can't be longer than 128 bytes")
+    } else if !name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        || !chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+    {
+        Some("a stored name is a letter or digit, then letters, digits, `-` or `_`, all ASCII")
+    } else {
+        None
     }
 }
 
 /// What is wrong with a whole stored name, `order.placed`.
-pub(crate) fn event_type_mistake(event_type: &str) -> Option<(String, String)> {
-    match event_type.rsplit_once('.') {
-        None => Some((
-            "a stored name has two halves with a dot between".to_owned(),
-            format!("write `\"order.{}\"`", slug(event_type)),
-        )),
-        Some((entity, name)) => entity_mistake(entity).or_else(|| {
-            let (wrong, mend) = event_name_mistake(name)?;
-            Some((wrong.to_owned(), mend))
-        }),
-    }
+pub(crate) fn event_type_mistake(event_type: &str) -> Option<Mistake> {
+    let halves = event_type.rsplit_once('.');
+    let (entity, name) = halves.unwrap_or(("", event_type));
+    let (of_entity, of_name) = (entity_mistake(entity), event_name_mistake(name, "placed"));
+    let right = |mistake: &Option<Mistake>, written: &str| match mistake {
+        Some(mistake) => mistake.right.clone(),
+        None => written.to_owned(),
+    };
+    let right = format!("{}.{}", right(&of_entity, entity), right(&of_name, name));
+    let mistakes = || of_entity.iter().chain(&of_name);
+    let first = mistakes().next()?;
+    let is_example = mistakes().any(|mistake| mistake.advice.is_some());
+    Some(Mistake {
+        wrong: match halves {
+            Some(_) => first.wrong.clone(),
+            None => "a stored name has two halves with a dot between".to_owned(),
+        },
+        right,
+        advice: is_example.then_some("name the kind of thing and what happened to it"),
+    })
 }
 
 /// The longest name of a table: the tables of its versions, and their indexes, are named after it,
@@ -195,61 +238,66 @@ const RESERVED_TABLES: [&str; 3] = [RESERVED_PREFIX, "pg_", "sqlite_"];
 /// The longest name of a column.
 const MAX_COLUMN_BYTES: usize = 63;
 
+/// The longest name of a subscription.
+const MAX_SUBSCRIPTION_BYTES: usize = 200;
+
 /// What is wrong with the name of a subscription.
-pub(crate) fn subscription_mistake(name: &str) -> Option<(&'static str, &'static str)> {
+pub(crate) fn subscription_mistake(name: &str) -> Option<Mistake> {
+    let wrong = subscription_problem(name)?;
+    let meant: String = name
+        .chars()
+        .map(|c| match c {
+            '@' => '-',
+            c if c.is_control() => ' ',
+            c => c,
+        })
+        .collect();
+    let example = ("say what it keeps or does", "balances");
+    let meant = meant.trim();
+    Some(Mistake::new(wrong, meant, example, subscription_problem))
+}
+
+fn subscription_problem(name: &str) -> Option<&'static str> {
     if name.trim().is_empty() {
-        Some((
-            "a subscription's name can't be empty",
-            "say what it keeps or does, as in `subscription = \"balances\"`",
-        ))
-    } else if name.len() > 200 {
-        Some((
-            "a subscription's name can't be longer than 200 bytes",
-            "use a shorter one",
-        ))
+        Some("a subscription's name can't be empty")
+    } else if name.len() > MAX_SUBSCRIPTION_BYTES {
+        Some("a subscription's name can't be longer than 200 bytes")
     } else if name.contains('@') || name.chars().any(char::is_control) || name.trim() != name {
-        Some((
-            "a subscription's name has no `@`, no control characters, and no space around it",
-            "use plain words, as in `subscription = \"welcome-mail\"`",
-        ))
+        Some("a subscription's name has no `@`, no control characters, and no space around it")
     } else {
         None
     }
 }
 
-/// What is wrong with the name of a table, and a name that is right.
-pub(crate) fn table_mistake(name: &str) -> Option<(&'static str, String)> {
-    let slug: String = name
-        .chars()
-        .map(|c| match c.to_ascii_lowercase() {
-            c if c.is_ascii_alphanumeric() => c,
-            _ => '_',
-        })
-        .take(MAX_TABLE_BYTES)
-        .collect();
-    let slug = slug.trim_matches(|c: char| c == '_' || c.is_ascii_digit());
-    let prefix = RESERVED_TABLES
-        .iter()
-        .find(|prefix| slug.starts_with(**prefix));
-    let slug = prefix.map_or(slug, |prefix| &slug[prefix.len()..]);
-    let slug = if slug.is_empty() { "balances" } else { slug };
-    let wrong = if RESERVED_TABLES
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
-    {
-        "tables that start with `mire_`, `pg_` or `sqlite_` are reserved"
+/// What is wrong with the name of a table.
+pub(crate) fn table_mistake(name: &str) -> Option<Mistake> {
+    let wrong = table_problem(name)?;
+    let slug = slug(name, "_").to_ascii_lowercase();
+    let mut meant = &*slug;
+    while let Some(rest) = RESERVED_TABLES.iter().find_map(|it| meant.strip_prefix(it)) {
+        meant = rest.trim_start_matches('_');
+    }
+    let example = ("say what its rows are", "balances");
+    Some(Mistake::new(wrong, meant, example, table_problem))
+}
+
+fn table_problem(name: &str) -> Option<&'static str> {
+    let mut chars = name.chars();
+    if name.is_empty() {
+        Some("a table's name can't be empty")
+    } else if RESERVED_TABLES.iter().any(|it| name.starts_with(it)) {
+        Some("tables that start with `mire_`, `pg_` or `sqlite_` are reserved")
     } else if name.len() > MAX_TABLE_BYTES {
-        "a table's name can't be longer than 48 bytes"
+        Some("a table's name can't be longer than 48 bytes")
     } else if !name.starts_with(|c: char| c.is_ascii_lowercase())
-        || !name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        || !chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
     {
-        "a table's name is a letter, then letters, digits and `_`, all of them ASCII and small"
+        Some(
+            "a table's name is a letter, then letters, digits and `_`, all of them ASCII and small",
+        )
     } else {
-        return None;
-    };
-    Some((wrong, slug.to_owned()))
+        None
+    }
 }
 
 /// Columns that a row has already, on either backend.
@@ -271,17 +319,25 @@ pub(crate) fn column_mistake(name: &str) -> Option<&'static str> {
     }
 }
 
-fn slug(name: &str) -> String {
+/// A name of ASCII letters, digits and the characters `joints`, the first of which stands for all
+/// others; empty when letters of other alphabets would get lost.
+fn slug(name: &str, joints: &str) -> String {
+    if name.chars().any(|c| c.is_alphanumeric() && !c.is_ascii()) {
+        return String::new();
+    }
+    let joint = joints.chars().next().unwrap_or('_');
+    let kept = |c: char| c.is_ascii_alphanumeric() || joints.contains(c);
     let slug: String = name
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .map(|c| if kept(c) { c } else { joint })
         .collect();
-    let slug = slug.trim_matches('-');
-    if slug.is_empty() { "placed" } else { slug }.to_owned()
+    slug.trim_matches(|c| joints.contains(c)).to_owned()
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -302,31 +358,91 @@ mod tests {
 
     #[test]
     fn bad_names_come_with_a_mend() {
+        for (check, written, right) in [
+            (
+                category_mistake as fn(&str) -> Option<Mistake>,
+                "order-line",
+                "order_line",
+            ),
+            (category_mistake, "shop.order line", "shop.order_line"),
+            (category_mistake, "mire_order", "order"),
+            (category_mistake, "mire_", "order"),
+            (category_mistake, "", "order"),
+            (category_mistake, "-", "order"),
+            (category_mistake, "9-lives", "order"),
+            (category_mistake, "två ord", "order"),
+            (entity_mistake, "order-line", "order_line"),
+            (event_name, "a.b", "b"),
+            (event_name, "a.", "own"),
+            (event_name, "två ord", "own"),
+            (event_name, "two words", "two-words"),
+            (event_name, "", "own"),
+            (event_type_mistake, "placed", "order.placed"),
+            (
+                event_type_mistake,
+                "order-line.two words",
+                "order_line.two-words",
+            ),
+            (event_type_mistake, "order.", "order.placed"),
+            (event_type_mistake, ".", "order.placed"),
+            (subscription_mistake, " welcome", "welcome"),
+            (subscription_mistake, "welcome@1", "welcome-1"),
+            (subscription_mistake, " ", "balances"),
+            (table_mistake, "mire_balances", "balances"),
+            (table_mistake, "mire_pg_rows", "rows"),
+            (table_mistake, "My Balances!", "my_balances"),
+            (table_mistake, "2024", "balances"),
+            (table_mistake, "", "balances"),
+        ] {
+            assert_eq!(check(written).unwrap().right, right, "{written:?}");
+        }
         assert_eq!(category_mistake("order_line"), None);
-        assert!(
-            category_mistake("order-line")
-                .unwrap()
-                .1
-                .contains("order_line")
-        );
-        assert!(category_mistake("").is_some());
-        assert!(category_mistake("mire_x").is_some());
-        assert!(category_mistake("9").is_some());
-        assert_eq!(event_name_mistake("money-withdrawn"), None);
-        assert!(event_name_mistake("a.b").unwrap().1.contains("\"b\""));
-        assert!(event_name_mistake("två ord").is_some());
-        assert!(event_type_mistake("placed").is_some());
+        assert_eq!(event_name("money-withdrawn"), None);
         assert_eq!(event_type_mistake("order.placed"), None);
+        assert_eq!(subscription_mistake("welcome-mail"), None);
         assert_eq!(table_mistake("balances"), None);
-        assert_eq!(table_mistake("mire_balances").unwrap().1, "balances");
-        assert_eq!(table_mistake("My Balances!").unwrap().1, "my_balances");
-        assert_eq!(table_mistake("").unwrap().1, "balances");
         assert_eq!(table_mistake(&"b".repeat(48)), None);
         assert!(table_mistake(&"b".repeat(49)).is_some());
         assert_eq!(column_mistake("order"), None);
         assert!(column_mistake("CTID").is_some());
-        assert_eq!(subscription_mistake("welcome-mail"), None);
-        assert!(subscription_mistake(" welcome").is_some());
-        assert!(subscription_mistake("welcome@1").is_some());
+    }
+
+    fn event_name(name: &str) -> Option<Mistake> {
+        event_name_mistake(name, "own")
+    }
+
+    /// Names of all kinds, most of them nearly right.
+    fn names() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "(mire_|pg_|sqlite_|MIRE_){0,3}[-_. @a-zA-Z0-9]{0,12}",
+            "[a-z_.-]{60,210}",
+            ".{0,8}",
+            any::<String>(),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 5000,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn a_mend_needs_no_mend(name in names(), own in names()) {
+            let event_name = |name: &str| event_name_mistake(name, &own);
+            for check in [
+                &category_mistake as &dyn Fn(&str) -> Option<Mistake>,
+                &entity_mistake,
+                &event_name,
+                &event_type_mistake,
+                &subscription_mistake,
+                &table_mistake,
+            ] {
+                if let Some(mistake) = check(&name) {
+                    prop_assert_eq!(check(&mistake.right), None, "{:?}", mistake);
+                }
+            }
+        }
     }
 }

@@ -196,9 +196,9 @@ fn category(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
     };
     match names::category_mistake(&category.value()) {
         None => category.value(),
-        Some((wrong, mend)) => {
-            errors.at(category.span(), wrong, mend);
-            fallback
+        Some(mistake) => {
+            errors.at(category.span(), &mistake.wrong, mistake.mend("category"));
+            mistake.right
         }
     }
 }
@@ -242,7 +242,7 @@ fn event(
     attrs.refuse_rest("an event", errors);
     let words = Words::read(Place::Event, &attr, errors);
     let given = words.text("name", errors);
-    let name = stored_name(&sig.ident, given.as_ref(), errors);
+    let name = stored_name(&sig.ident, "name", given.as_ref(), errors);
     let (version, upcasts) = versions(&words, &sig.ident, errors);
     let fields = functions::parameters(function, errors)
         .into_iter()

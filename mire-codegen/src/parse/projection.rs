@@ -143,9 +143,13 @@ fn subscription(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
     };
     match names::subscription_mistake(&subscription.value()) {
         None => subscription.value(),
-        Some((wrong, mend)) => {
-            errors.at(subscription.span(), wrong, mend);
-            fallback
+        Some(mistake) => {
+            errors.at(
+                subscription.span(),
+                &mistake.wrong,
+                mistake.mend("subscription"),
+            );
+            mistake.right
         }
     }
 }
@@ -156,27 +160,26 @@ fn table_name(words: &Words, subscription: &str, errors: &mut Errors) -> String 
         Some(given) => given.value(),
         None => subscription.replace('-', "_"),
     };
-    let Some((wrong, right)) = names::table_mistake(&name) else {
+    let Some(mistake) = names::table_mistake(&name) else {
         return name;
     };
     match given {
-        Some(given) => errors.at(
-            given.span(),
-            wrong,
-            format_args!("write `table = \"{right}\"`"),
-        ),
+        Some(given) => errors.at(given.span(), &mistake.wrong, mistake.mend("table")),
         None => {
             let span = words
                 .text("subscription", errors)
                 .map_or(words.span, |text| text.span());
             errors.at(
                 span,
-                format_args!("{wrong}, so the subscription's name can't be the table's"),
-                format_args!("add `table = \"{right}\"`"),
+                format_args!(
+                    "{}, so the subscription's name can't be the table's",
+                    mistake.wrong
+                ),
+                format_args!("add `table = \"{}\"`", mistake.right),
             );
         }
     }
-    right
+    mistake.right
 }
 
 #[derive(PartialEq, Clone, Copy)]
