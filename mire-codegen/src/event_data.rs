@@ -108,7 +108,7 @@ fn entity(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
         None => entity.value(),
         Some(mistake) => {
             errors.at(entity.span(), &mistake.wrong, mistake.mend("entity"));
-            mistake.right
+            fallback
         }
     }
 }
@@ -125,25 +125,21 @@ pub(crate) fn stored_name(
         Some(given) => (given.value(), given.span()),
         None => (own.clone(), ident.span()),
     };
-    match names::event_name_mistake(&name, &own) {
-        None => name,
-        Some(mistake) if given.is_some() => {
-            errors.at(span, &mistake.wrong, mistake.mend(word));
-            mistake.right
-        }
-        Some(mistake) => {
-            let wrong = &mistake.wrong;
-            errors.at(
-                span,
-                format_args!("{wrong}, so `{ident}` can't be stored as `{own}`"),
-                format_args!(
-                    "give it a stored name, as in `{word} = \"{}\"`",
-                    mistake.right
-                ),
-            );
-            mistake.right
-        }
+    let Some(mistake) = names::event_name_mistake(&name, &own) else {
+        return name;
+    };
+    let (wrong, right) = (&mistake.wrong, &mistake.right);
+    if given.is_some() {
+        errors.at(span, wrong, mistake.mend(word));
+    } else {
+        errors.at(
+            span,
+            format_args!("{wrong}, so `{ident}` can't be stored as `{own}`"),
+            format_args!("give it a stored name, as in `{word} = \"{right}\"`"),
+        );
     }
+    // What is proposed may be the name of another event, which would only follow.
+    own
 }
 
 fn for_struct(input: &DeriveInput, errors: &mut Errors) -> TokenStream {

@@ -27,6 +27,26 @@ mire::aggregate!(
     }
 );
 
+// Not even items: rustfmt leaves these alone, too.
+mire::aggregate!(
+    #[aggregate(category = "typed")]
+    struct Typed {
+        amount: i64,
+    }
+
+    5;
+
+    func opened(&mut self) {}
+
+    #[event]
+    fn raised(&mut self, amount: i64) {
+        self.amount += amount;
+    }
+
+    #[command]
+    fn half(&self) = self.amount / 2;
+);
+
 fn show(it: &impl Debug) -> String {
     format!("{it:?}")
 }
@@ -35,4 +55,5 @@ fn main() {
     let account = Account::default();
     let _ = (account.balance(), inner::LIMIT, Helper, show(&account));
     drop(AccountEvent::Deposited { amount: 5 });
+    drop(TypedEvent::Raised { amount: 5 });
 }

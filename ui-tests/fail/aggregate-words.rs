@@ -5,6 +5,7 @@ mire::aggregate!(
         category = "bank",
         colour = "red"
     )]
+    #[command]
     struct Account {
         balance: i64,
     }
@@ -21,6 +22,15 @@ mire::aggregate!(
     #[event]
     fn closed(&mut self) {}
 
+    #[event = "opened"]
+    fn opened(&mut self) {}
+
+    #[command]
+    #[event]
+    fn open(&self) -> AccountEvent {
+        AccountEvent::Opened
+    }
+
     #[command(retry)]
     fn close(&self) -> AccountEvent {
         AccountEvent::Closed
@@ -30,5 +40,6 @@ mire::aggregate!(
 fn main() {
     let mut account = mire::AggregateRoot::<Account>::new("1");
     account.record(AccountEvent::Deposited { amount: 5 });
+    account.open();
     account.close();
 }

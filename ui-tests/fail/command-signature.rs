@@ -32,6 +32,9 @@ mire::aggregate!(
     }
 
     #[command]
+    fn close(&self) -> AccountEvent;
+
+    #[command]
     fn withdrawn(&self) -> AccountEvent {
         AccountEvent::Withdrawn { amount: 1 }
     }
@@ -43,4 +46,5 @@ fn main() {
     account.fetch();
     account.check();
     account.charge(1);
+    account.close();
 }

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 mire::aggregate!(
     #[aggregate(category = "account")]
     struct Account {
@@ -14,6 +16,12 @@ mire::aggregate!(
 
     #[event]
     fn linked(&mut self, what: impl ToString) {}
+
+    #[event]
+    fn named(&mut self, name: Cow<'a, str>) {}
+
+    #[event]
+    fn split(&mut self, parts: Vec<Self>) {}
 
     #[event]
     fn charged(&mut self, (amount, fee): (i64, i64)) {
@@ -35,5 +43,8 @@ fn main() {
     drop(AccountEvent::Deposited {
         amount: 1,
         by: None,
+    });
+    drop(AccountEvent::Named {
+        name: "name".into(),
     });
 }

@@ -32,6 +32,17 @@ mire::aggregate!(
     pub fn closed(&mut self);
 
     #[event]
+    const fn frozen(&mut self) {}
+
+    #[event]
+    fn counted(&mut self, ...) {}
+
+    #[event]
+    fn moved(&mut self, to: String, to: String) {
+        self.owner = to;
+    }
+
+    #[event]
     fn renamed(&mut self, (first, last): (String, String)) {}
 );
 
@@ -45,6 +56,9 @@ fn main() {
             owner: String::new(),
         },
         AccountEvent::Closed,
+        AccountEvent::Frozen,
+        AccountEvent::Counted,
+        AccountEvent::Moved { to: String::new() },
     ];
     drop(events);
 }

@@ -103,6 +103,17 @@ mire::projection!(
     }
 );
 
+mire::projection!(
+    #[projection(subscription = "copies", reads(AccountEvent))]
+    #[ignores(AccountEvent::Deposited, AccountEvent::Closed)]
+    struct Copies;
+
+    #[on(AccountEvent::Opened)]
+    async fn opened(&self, from: &mut mire::SqliteConnection, to: &mut mire::SqliteConnection) {
+        drop((from, to));
+    }
+);
+
 fn main() {
     let events = (
         AccountEvent::Opened {

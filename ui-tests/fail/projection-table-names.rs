@@ -80,6 +80,23 @@ mire::projection!(
     }
 );
 
+mire::projection!(
+    #[projection(
+        subscription = "the-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-very-long-name",
+        table = "",
+        reads(AccountEvent)
+    )]
+    #[ignores(AccountEvent::Deposited, AccountEvent::Closed)]
+    struct Longer {
+        #[key]
+        account: AccountId,
+        the_very_very_very_very_very_very_very_very_very_very_very_long_name: String,
+    }
+
+    #[on(AccountEvent::Opened)]
+    fn opened(&mut self) {}
+);
+
 fn main() {
     let events = (
         AccountEvent::Opened {
@@ -95,6 +112,7 @@ fn main() {
             .subscribe_table::<Reserved>()
             .subscribe_table::<Spaced>()
             .subscribe_table::<Long>()
+            .subscribe_table::<Longer>()
     };
     drop(run);
 }

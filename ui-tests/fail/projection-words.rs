@@ -61,6 +61,17 @@ mire::projection!(
     fn both(&mut self) {}
 );
 
+mire::projection!(
+    #[projection(reads(AccountEvent))]
+    #[ignores(AccountEvent::Deposited, AccountEvent::Closed)]
+    struct WelcomeMail;
+
+    #[on(AccountEvent::Opened)]
+    async fn opened(&self, owner: &str) {
+        println!("{owner}");
+    }
+);
+
 fn main() {
     let events = (
         AccountEvent::Opened {
@@ -70,6 +81,10 @@ fn main() {
         AccountEvent::Closed,
     );
     drop((events, AccountId::new()));
-    let run = |store: &mire::EventStore| Balance::runner(store).subscribe_projection(Mail);
+    let run = |store: &mire::EventStore| {
+        Balance::runner(store)
+            .subscribe_projection(Mail)
+            .subscribe_projection(WelcomeMail)
+    };
     drop(run);
 }

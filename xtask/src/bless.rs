@@ -6,9 +6,10 @@ use crate::child::Children;
 
 /// Runs the tests that record, and says what they changed.
 pub fn bless(children: &Children) -> anyhow::Result<u8> {
+    // Messages first: a test of the other package looks for each of them among the recorded ones.
     let recordings = [
-        ("mire-codegen", "INSTA_UPDATE", "always"),
         ("ui-tests", "TRYBUILD", "overwrite"),
+        ("mire-codegen", "INSTA_UPDATE", "always"),
     ];
     for (package, variable, value) in recordings {
         let mut cargo = crate::cargo();

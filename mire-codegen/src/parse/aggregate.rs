@@ -198,7 +198,7 @@ fn category(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
         None => category.value(),
         Some(mistake) => {
             errors.at(category.span(), &mistake.wrong, mistake.mend("category"));
-            mistake.right
+            fallback
         }
     }
 }

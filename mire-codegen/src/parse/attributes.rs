@@ -72,16 +72,17 @@ impl Sorted {
                 );
             } else if let Some(first) = &found {
                 let first = first.path().to_token_stream().to_string();
-                let wrong = if first == name {
-                    format!("`#[{name}]` is given twice")
+                let span = syn::spanned::Spanned::span(attr.path());
+                if first == name {
+                    let wrong = format_args!("`#[{name}]` is given twice");
+                    errors.at(span, wrong, "remove one of them");
                 } else {
-                    format!("{on} can't be both `#[{first}]` and `#[{name}]`")
-                };
-                errors.at(
-                    syn::spanned::Spanned::span(attr.path()),
-                    wrong,
-                    "remove one of them",
-                );
+                    errors.at(
+                        span,
+                        format_args!("{on} can't be both `#[{first}]` and `#[{name}]`"),
+                        "keep `#[event]` on what has happened, `#[command]` on what decides about it",
+                    );
+                }
             } else {
                 found = Some(attr);
             }

@@ -114,7 +114,7 @@ pub(crate) fn parameters<'a>(
         if parameters.iter().any(|(twin, _)| twin.ident == *ident) {
             errors.at(
                 ident.span(),
-                format_args!("`{ident}` is declared twice"),
+                format_args!("the parameter `{ident}` is declared twice"),
                 "rename one of them",
             );
             continue;
@@ -190,7 +190,9 @@ pub(crate) fn owned(ty: &Type, errors: &mut Errors) -> Option<Owned> {
         // `impl AsRef<str>` and its like.
         quote!(::std::string::String)
     } else {
-        borrowed::owned(stored, &[])
+        let mut lifetimes = Lifetimes::default();
+        lifetimes.visit_type(inner);
+        borrowed::owned(stored, &lifetimes.0)
     };
     let names_one = |ty: &Type| {
         let mut again = NotStorable::default();
@@ -210,6 +212,16 @@ pub(crate) fn owned(ty: &Type, errors: &mut Errors) -> Option<Owned> {
         by_reference,
         mended: Some(mended),
     })
+}
+
+/// All lifetimes in a type.
+#[derive(Default)]
+struct Lifetimes(Vec<Ident>);
+
+impl<'ast> Visit<'ast> for Lifetimes {
+    fn visit_lifetime(&mut self, lifetime: &'ast syn::Lifetime) {
+        self.0.push(lifetime.ident.clone());
+    }
 }
 
 /// Finds what the type of a stored field can't have.

@@ -230,14 +230,17 @@ fn is_function(ahead: ParseStream<'_>) -> bool {
 fn function(input: ParseStream<'_>) -> syn::Result<Function> {
     let attrs = input.call(Attribute::parse_outer)?;
     let vis = input.parse()?;
-    let sig = input.parse()?;
+    let sig: Signature = input.parse()?;
     let body = if input.peek(Token![;]) {
         input.parse::<Token![;]>()?;
         None
     } else if input.peek(syn::token::Brace) {
         Some(input.parse::<TokenTree>()?.into_token_stream())
     } else {
-        return Err(input.error("expected the function's body, in braces"));
+        return Err(input.error(format_args!(
+            "the body of the function `{}` has to stand here\nhelp: write it in braces",
+            sig.ident
+        )));
     };
     Ok(Function {
         attrs,

@@ -149,7 +149,7 @@ fn subscription(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
                 &mistake.wrong,
                 mistake.mend("subscription"),
             );
-            mistake.right
+            fallback
         }
     }
 }
