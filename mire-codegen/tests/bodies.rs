@@ -139,7 +139,7 @@ fn a_mistake_leaves_the_types_of_a_projection() {
         format!("#[projection] pub struct Balance {{ #[key] account: AccountId }} {ON}"),
         format!("#[projection(reads = )] pub struct Balance {{ #[key] account: AccountId }} {ON}"),
         format!(
-            "#[projection(subscription = \"b\", reads(E))] pub struct Balance {{ #[key] a: A, b: }}"
+            "#[projection(subscription = \"b\", reads(E))] pub struct Balance {{ #[key] a: A, b: }} {ON}"
         ),
         format!(
             "#[projection(subscription = \"b\", reads(E))] pub struct Balance {{ account: A }} {ON}"

@@ -80,7 +80,8 @@ pub fn derive_event_data(input: TokenStream) -> TokenStream {
 ///   of yours instead, which is `Display + FromStr`. Without `id`, any text is an id.
 /// - Each command as it stands, for `store.execute(id, |account: &Account| account.withdraw(30))`,
 ///   and in recording form on `AggregateRoot<Account>`, through the trait `AccountCommands`, for
-///   those that are as visible as the struct: `root.withdraw(30)?`.
+///   those that are as visible as the struct: `root.withdraw(30)?`. `#[cfg(…)]` and `#[deprecated]`
+///   on it go for both; what is stored can't depend on `#[cfg(…)]`.
 /// - `Account::stream(&id)`, the stream's name, and `Account::given([…])`, the way into tests.
 ///
 /// # Words

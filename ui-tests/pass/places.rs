@@ -20,6 +20,21 @@ pub mod outer {
                 self.on = on;
             }
 
+            /// Turns it over, which nobody wants any more.
+            #[command]
+            #[deprecated = "say what you want with `switch`"]
+            #[must_use]
+            pub fn toggle(&self) -> LightEvent {
+                LightEvent::Switched { on: !self.on }
+            }
+
+            /// What isn't compiled leaves nothing behind.
+            #[cfg(any())]
+            #[command]
+            pub fn dim(&self, to: Brightness) -> Dimming {
+                Err(to)
+            }
+
             /// Switches it, if that changes anything.
             #[command]
             #[must_use]

@@ -84,6 +84,10 @@ pub(crate) struct Command {
     pub(crate) docs: Docs,
     /// The function as it was written.
     pub(crate) function: TokenStream,
+    /// The attributes that say whether it is there at all.
+    pub(crate) cfg: TokenStream,
+    /// The attribute that advises against it, if any.
+    pub(crate) deprecated: TokenStream,
     /// Whether the trait of the recording forms has it.
     pub(crate) recorded: bool,
     /// `false` when it has a mistake, so that its recording form can only be declared.

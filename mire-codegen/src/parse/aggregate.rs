@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, GenericArgument, Path, PathArguments, Type, Visibility};
 
-use super::attributes::Sorted;
+use super::attributes::{NoCfg, Sorted};
 use super::borrowed;
 use super::content::{Content, Macro, content, refuse_generics};
 use super::functions::{self, Owned, SelfKind};
@@ -35,6 +35,24 @@ const MACRO: Macro = Macro {
     form: "#[aggregate(category = \"account\")] pub struct Account { … }",
 };
 
+const NO_CFG_ON_STATE: NoCfg = NoCfg {
+    on: "the state of an aggregate",
+    why: "its events and commands would miss it",
+    mend: "put it on the macro call, as in `#[cfg(…)] mire::aggregate!(…);`",
+};
+
+const NO_CFG_ON_EVENT: NoCfg = NoCfg {
+    on: "an event",
+    why: "the log may hold it, whatever is compiled",
+    mend: "remove it; a command that returns the event may have one",
+};
+
+const NO_CFG_ON_FIELD: NoCfg = NoCfg {
+    on: "a field of an event",
+    why: "the log may hold it, whatever is compiled",
+    mend: "remove it; a field that isn't always there is an `Option`",
+};
+
 /// Reads the content of `aggregate!`.
 pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
     let Content {
@@ -55,6 +73,7 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
         Some(attr) => Words::read(Place::Aggregate, &attr, errors),
         None => Words::none(Place::Aggregate, ident.span()),
     };
+    NO_CFG_ON_STATE.refuse(&["cfg"], &mut attrs.rest, errors);
     borrowed::refuse(&mut data, "a state", errors);
     refuse_generics(
         &mut data,
@@ -239,6 +258,7 @@ fn event(
 ) -> Event {
     let sig = &function.sig;
     let what = format!("the event `{}`", sig.ident);
+    NO_CFG_ON_EVENT.refuse(&["cfg"], &mut attrs.rest, errors);
     attrs.refuse_rest("an event", errors);
     let words = Words::read(Place::Event, &attr, errors);
     let given = words.text("name", errors);
@@ -249,6 +269,7 @@ fn event(
         .filter_map(|(mut parameter, typed)| {
             let mut attrs = Sorted::new(typed.attrs.clone());
             let _ = attrs.own(&[], "a field of an event", errors);
+            NO_CFG_ON_FIELD.refuse(&["cfg", "cfg_attr"], &mut attrs.rest, errors);
             let Owned {
                 stored,
                 by_reference,
@@ -490,6 +511,8 @@ fn command(
             .collect(),
         output,
         function: written_out(&attrs, &function),
+        cfg: attrs.of("cfg"),
+        deprecated: attrs.of("deprecated"),
         docs: attrs.docs,
     }
 }

@@ -139,6 +139,12 @@ impl Sorted {
         }
     }
 
+    /// The attributes of one name.
+    pub(crate) fn of(&self, name: &str) -> TokenStream {
+        let attrs = self.rest.iter().filter(|attr| attr.path().is_ident(name));
+        quote!(#(#attrs)*)
+    }
+
     /// Takes the standard library's `Default` out of `#[derive(…)]`; answers whether it was there.
     pub(crate) fn take_default(&mut self) -> bool {
         let mut taken = false;
@@ -180,6 +186,32 @@ impl Sorted {
             });
         }
         names
+    }
+}
+
+/// Where `#[cfg(…)]` can't stand, since more is made of an item than the macro could leave out with it.
+pub(crate) struct NoCfg {
+    /// On what.
+    pub(crate) on: &'static str,
+    pub(crate) why: &'static str,
+    pub(crate) mend: &'static str,
+}
+
+impl NoCfg {
+    /// Takes the attributes of one of `names` off. They are mistakes.
+    pub(crate) fn refuse(&self, names: &[&str], attrs: &mut Vec<Attribute>, errors: &mut Errors) {
+        let Self { on, why, mend } = self;
+        attrs.retain(|attr| {
+            let refused = names.iter().find(|name| attr.path().is_ident(name));
+            if let Some(name) = refused {
+                errors.at(
+                    syn::spanned::Spanned::span(attr.path()),
+                    format_args!("`#[{name}(…)]` has no place on {on}: {why}"),
+                    mend,
+                );
+            }
+            refused.is_none()
+        });
     }
 }
 

@@ -10,7 +10,7 @@ use syn::{Field, GenericParam, Visibility};
 
 use self::events::{On, Reads};
 use self::functions::Handlers;
-use super::attributes::Sorted;
+use super::attributes::{NoCfg, Sorted};
 use super::borrowed;
 use super::content::{Content, Macro, content, refuse_generics};
 use super::functions::{SelfKind, receiver};
@@ -38,6 +38,12 @@ const MACRO: Macro = Macro {
     form: "#[projection(subscription = \"balances\", reads(AccountEvent))] pub struct Balance { … }",
 };
 
+const NO_CFG_ON_STRUCT: NoCfg = NoCfg {
+    on: "the struct of a projection",
+    why: "its functions would miss it",
+    mend: "put it on the macro call, as in `#[cfg(…)] mire::projection!(…);`",
+};
+
 /// Reads the content of `projection!`.
 pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
     let Content {
@@ -60,6 +66,7 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
         Some(attr) => Words::read(Place::Projection, &attr, errors),
         None => Words::none(Place::Projection, ident.span()),
     };
+    NO_CFG_ON_STRUCT.refuse(&["cfg"], &mut attrs.rest, errors);
     let krate = words.krate(errors);
     let subscription = subscription(&words, &ident, errors);
     let mut functions: Vec<(Function, Sorted, Option<On>)> = functions
@@ -74,6 +81,7 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
 
     let kind = kind(&words, &columns, &functions, &ident, errors);
     if kind == Kind::Table {
+        row::refuse_cfg(&mut data, errors);
         refuse_generics(
             &mut data,
             functions.iter_mut().map(|(function, ..)| function),

@@ -33,8 +33,12 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
         let declared = recorded.iter().map(|command| {
             let about = about_command(aggregate, command);
             let signature = signature(aggregate, command);
-            quote!(#about #signature;)
+            let (cfg, deprecated) = (&command.cfg, &command.deprecated);
+            quote!(#about #cfg #deprecated #signature;)
         });
+        // Whoever calls the recording form is told, and not that it calls the other one.
+        let told = recorded.iter().any(|it| !it.deprecated.is_empty());
+        let told = told.then(|| quote!(#[allow(deprecated)]));
         let defined = recorded.iter().map(|command| define(aggregate, command));
         let asked = recorded
             .iter()
@@ -46,6 +50,7 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
                 #(#declared)*
             }
             #[automatically_derived]
+            #told
             impl #name for #krate::AggregateRoot<#ident> {
                 #(#defined)*
             }
@@ -90,6 +95,8 @@ fn signature(aggregate: &Aggregate, command: &Command) -> TokenStream {
         ident,
         docs: _,
         function: _,
+        cfg: _,
+        deprecated: _,
         recorded: _,
         sound,
         generics,
@@ -135,7 +142,8 @@ fn asked_once(aggregate: &Aggregate, command: &Command) -> Option<TokenStream> {
         TokenStream::new(),
         ty,
     );
-    asked.then(|| quote!(const _: () = #ask;))
+    let cfg = &command.cfg;
+    asked.then(|| quote!(#cfg const _: () = #ask;))
 }
 
 fn define(aggregate: &Aggregate, command: &Command) -> TokenStream {
@@ -143,8 +151,9 @@ fn define(aggregate: &Aggregate, command: &Command) -> TokenStream {
     let (state, ident) = (&aggregate.state.ident, &command.ident);
     let signature = signature(aggregate, command);
     let arguments = command.parameters.iter().map(|it| shadow(&it.ident));
+    let cfg = &command.cfg;
     if !command.sound {
-        return quote!(#signature { ::core::unreachable!() });
+        return quote!(#cfg #signature { ::core::unreachable!() });
     }
     let at = output_span(command);
     let record = match command.output.recorded {
@@ -156,6 +165,7 @@ fn define(aggregate: &Aggregate, command: &Command) -> TokenStream {
     };
     let decision = quote_spanned!(at=> decision);
     quote! {
+        #cfg
         #signature {
             let #decision = #state::#ident(&self.state #(, #arguments)*);
             #record

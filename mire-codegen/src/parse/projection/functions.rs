@@ -12,11 +12,17 @@ use crate::fingerprint::Fingerprint;
 use crate::keywords::{Place, words_of};
 use crate::model::{Argument, Call, Effect, Handler, WrittenFunction};
 use crate::names;
-use crate::parse::attributes::Sorted;
+use crate::parse::attributes::{NoCfg, Sorted};
 use crate::parse::functions::{
     SelfKind, parameters, receiver, refuse_generics, refuse_qualifiers, return_type,
 };
 use crate::parse::items::Function;
+
+const NO_CFG_ON_HANDLER: NoCfg = NoCfg {
+    on: "a function that handles an event",
+    why: "the event is read, whatever is compiled",
+    mend: "remove it, or put it on the whole macro call; the body may ask `cfg!(…)`",
+};
 
 /// The functions that were read.
 pub(super) struct Handlers {
@@ -49,6 +55,7 @@ impl Handlers {
         reads: &mut Reads,
         errors: &mut Errors,
     ) {
+        NO_CFG_ON_HANDLER.refuse(&["cfg"], &mut attrs.rest, errors);
         if self.table {
             attrs.refuse_rest("a function that folds an event into a row", errors);
         }

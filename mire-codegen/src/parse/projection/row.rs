@@ -11,7 +11,7 @@ use crate::fingerprint::Fingerprint;
 use crate::keywords::{Place, words_of};
 use crate::model::Column;
 use crate::names;
-use crate::parse::attributes::misspells;
+use crate::parse::attributes::{NoCfg, misspells};
 use crate::parse::items::Data;
 
 /// A field, and what marks it.
@@ -71,6 +71,21 @@ pub(super) fn columns(data: &mut Data, errors: &mut Errors) -> Vec<Declared> {
         columns.push(column);
     }
     columns
+}
+
+const NO_CFG_ON_COLUMN: NoCfg = NoCfg {
+    on: "a column",
+    why: "the table has it, whatever is compiled",
+    mend: "remove it; a value that isn't always there is an `Option`",
+};
+
+/// A column that only some of the programs on a database have is a mistake.
+pub(super) fn refuse_cfg(data: &mut Data, errors: &mut Errors) {
+    if let Data::Struct(item) = data {
+        for field in &mut item.fields {
+            NO_CFG_ON_COLUMN.refuse(&["cfg"], &mut field.attrs, errors);
+        }
+    }
 }
 
 /// What elsewhere is called a key.
