@@ -1,9 +1,11 @@
 //! Mistakes across items, found on the model.
 
 mod aggregate;
+mod event_data;
 mod projection;
 
 pub(crate) use aggregate::aggregate;
+pub(crate) use event_data::event_type;
 pub(crate) use projection::projection;
 
 use proc_macro2::Ident;

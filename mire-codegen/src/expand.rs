@@ -1,10 +1,11 @@
 //! From the model to tokens. Nothing here can fail.
 
 pub(crate) mod aggregate;
+pub(crate) mod event_data;
 mod located;
 pub(crate) mod projection;
 pub(crate) mod runner;
-pub(crate) mod stored;
+mod stored;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;

@@ -14,7 +14,6 @@
 mod attrs;
 mod check;
 mod errors;
-mod event_data;
 mod expand;
 mod fingerprint;
 pub mod keywords;
@@ -100,5 +99,11 @@ pub fn runner(input: TokenStream) -> TokenStream {
 /// What `#[derive(EventData)]` writes for an item.
 #[must_use]
 pub fn derive_event_data(input: TokenStream) -> TokenStream {
-    event_data::derive(input)
+    let mut errors = Errors::default();
+    let items = parse::event_data::parse(input, &mut errors).map(|mut event_type| {
+        check::event_type(&mut event_type, &mut errors);
+        expand::event_data::expand(&event_type)
+    });
+    let errors = errors.into_tokens();
+    quote!(#errors #items)
 }

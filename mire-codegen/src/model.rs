@@ -2,15 +2,19 @@
 //! attributes that only pass through are tokens.
 
 mod aggregate;
+mod event_data;
 mod projection;
 mod runner;
+mod stored;
 
 pub(crate) use aggregate::{Aggregate, Command, Event, Field, Id, Output, Recorded, State};
+pub(crate) use event_data::{EventType, EventTypeForm};
 pub(crate) use projection::{
     Acting, Argument, Call, Column, Effect, EventPath, EventSet, Form, Generics, Handler,
     Projection, Table, WrittenFunction,
 };
 pub(crate) use runner::{Listed, Runner};
+pub(crate) use stored::{StoredVariant, VariantShape};
 
 use proc_macro2::{Ident, TokenStream};
 

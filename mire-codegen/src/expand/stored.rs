@@ -4,25 +4,8 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
+use crate::model::{StoredVariant, VariantShape};
 use crate::names;
-
-/// How a variant keeps its fields.
-pub(crate) enum VariantShape {
-    Named,
-    Unnamed,
-    Unit,
-}
-
-/// A variant, and how it is stored.
-pub(crate) struct StoredVariant {
-    pub(crate) ident: Ident,
-    pub(crate) shape: VariantShape,
-    /// The whole stored name.
-    pub(crate) stored: String,
-    pub(crate) version: u32,
-    /// Paths of functions, the one that reads version 1 first.
-    pub(crate) upcasts: Vec<TokenStream>,
-}
 
 /// `impl EventData` and `impl EventSet`: tables of the variants, and calls into the runtime.
 pub(crate) fn event_data(
@@ -119,6 +102,7 @@ fn event_def(krate: &TokenStream, index: u32, variant: &StoredVariant) -> TokenS
         ident,
         shape: _,
         stored,
+        stored_span: _,
         version,
         upcasts,
     } = variant;

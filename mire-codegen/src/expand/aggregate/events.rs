@@ -5,9 +5,9 @@ use quote::quote;
 
 use super::event_traits;
 use super::questions::Questions;
-use crate::expand::stored::{StoredVariant, VariantShape, event_data};
+use crate::expand::stored::event_data;
 use crate::expand::{docs, serde_crate};
-use crate::model::{Aggregate, Event};
+use crate::model::{Aggregate, Event, StoredVariant, VariantShape};
 
 pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
     let krate = &aggregate.krate;
@@ -113,6 +113,7 @@ fn stored(event: &Event) -> StoredVariant {
             VariantShape::Named
         },
         stored: event.stored.clone(),
+        stored_span: event.stored_span,
         version: event.version,
         upcasts: event.upcasts.clone(),
     }
