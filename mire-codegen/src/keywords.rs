@@ -1,5 +1,6 @@
-//! The words of the DSL: where each may stand, what it takes, and what it does. The parser, its
-//! messages and the documentation all read this one table.
+//! The words of the DSL: where each may stand, and how it is written. The parser and its messages read
+//! this one table, and a test holds the documentation of the macros, which says what each does,
+//! against it.
 
 /// An attribute that takes words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,130 +51,45 @@ pub struct Word {
     pub name: &'static str,
     /// How it is written.
     pub form: &'static str,
-    /// What it does.
-    pub help: &'static str,
 }
 
-const fn word(place: Place, name: &'static str, form: &'static str, help: &'static str) -> Word {
-    Word {
-        place,
-        name,
-        form,
-        help,
-    }
+const fn word(place: Place, name: &'static str, form: &'static str) -> Word {
+    Word { place, name, form }
 }
 
 const CRATE_FORM: &str = "crate(my_mire)";
-const CRATE_HELP: &str = "where mire is, when the dependency was renamed";
 
 /// All words.
 pub static WORDS: &[Word] = &[
-    word(
-        Place::Aggregate,
-        "category",
-        "category = \"account\"",
-        "the first half of its streams' names, and of its events' stored names",
-    ),
-    word(
-        Place::Aggregate,
-        "id",
-        "id(AccountId)",
-        "the type of its id: a bare name is generated, a UUID; a path such as `id(crate::Isbn)` names a type of yours",
-    ),
-    word(
-        Place::Aggregate,
-        "snapshot_every",
-        "snapshot_every = 100",
-        "stores a snapshot of the state each time the stream has grown by so many events",
-    ),
-    word(Place::Aggregate, "crate", CRATE_FORM, CRATE_HELP),
-    word(
-        Place::Event,
-        "name",
-        "name = \"money-withdrawn\"",
-        "the stored name after the category; keeps it when the function is renamed",
-    ),
-    word(
-        Place::Event,
-        "version",
-        "version = 2",
-        "the version of the payload's shape, 1 if not given",
-    ),
-    word(
-        Place::Event,
-        "upcast",
-        "upcast(withdrawn_v1)",
-        "one function per older version, oldest first; each turns its version's payload into the next one's",
-    ),
+    word(Place::Aggregate, "category", "category = \"account\""),
+    word(Place::Aggregate, "id", "id(AccountId)"),
+    word(Place::Aggregate, "snapshot_every", "snapshot_every = 100"),
+    word(Place::Aggregate, "crate", CRATE_FORM),
+    word(Place::Event, "name", "name = \"money-withdrawn\""),
+    word(Place::Event, "version", "version = 2"),
+    word(Place::Event, "upcast", "upcast(withdrawn_v1)"),
     word(
         Place::Projection,
         "subscription",
         "subscription = \"balances\"",
-        "the name under which it reads the log: of its lease, its checkpoint, and its table",
     ),
-    word(
-        Place::Projection,
-        "reads",
-        "reads(AccountEvent)",
-        "the enums of events that it reads, one for each aggregate",
-    ),
-    word(
-        Place::Projection,
-        "table",
-        "table = \"account_balances\"",
-        "the name of its table, when it is not the subscription's",
-    ),
-    word(Place::Projection, "crate", CRATE_FORM, CRATE_HELP),
-    word(
-        Place::On,
-        "key",
-        "key(customer)",
-        "the event's field that names the row, when the stream's id doesn't",
-    ),
-    word(
-        Place::On,
-        "delete",
-        "delete",
-        "the event removes the row; the function's body is empty",
-    ),
-    word(
-        Place::Column,
-        "key",
-        "#[key]",
-        "names the row: the table's primary key",
-    ),
-    word(
-        Place::Column,
-        "index",
-        "#[index]",
-        "rows are looked up by it: an index, and functions that use it",
-    ),
-    word(
-        Place::Column,
-        "json",
-        "#[json]",
-        "stored as JSON, for any type that serde knows",
-    ),
-    word(
-        Place::EventEnum,
-        "entity",
-        "entity = \"order\"",
-        "the first half of the stored names",
-    ),
-    word(Place::EventEnum, "crate", CRATE_FORM, CRATE_HELP),
+    word(Place::Projection, "reads", "reads(AccountEvent)"),
+    word(Place::Projection, "table", "table = \"account_balances\""),
+    word(Place::Projection, "crate", CRATE_FORM),
+    word(Place::On, "key", "key(customer)"),
+    word(Place::On, "delete", "delete"),
+    word(Place::Column, "key", "#[key]"),
+    word(Place::Column, "index", "#[index]"),
+    word(Place::Column, "json", "#[json]"),
+    word(Place::EventEnum, "entity", "entity = \"order\""),
+    word(Place::EventEnum, "crate", CRATE_FORM),
     word(
         Place::EventStruct,
         "event_type",
         "event_type = \"order.placed\"",
-        "the stored name",
     ),
-    word(Place::EventStruct, "crate", CRATE_FORM, CRATE_HELP),
-    word(
-        Place::EventVariant,
-        "rename",
-        "rename = \"placed\"",
-        "the stored name after the entity; keeps it when the variant is renamed",
-    ),
+    word(Place::EventStruct, "crate", CRATE_FORM),
+    word(Place::EventVariant, "rename", "rename = \"placed\""),
 ];
 
 /// The words that may stand in one place.

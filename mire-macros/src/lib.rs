@@ -89,11 +89,11 @@ pub fn derive_event_data(input: TokenStream) -> TokenStream {
 /// | attribute | word | |
 /// |---|---|---|
 /// | `#[aggregate]` | `category = "account"` | the first half of its streams' names, and of its events' stored names |
-/// | | `id(AccountId)` | the type of its id |
+/// | | `id(AccountId)` | the type of its id: a bare name is generated, a UUID; a path such as `id(crate::Isbn)` names a type of yours |
 /// | | `snapshot_every = 100` | stores a snapshot each time the stream has grown by so many events |
 /// | | `crate(my_mire)` | where mire is, when the dependency was renamed |
-/// | `#[event]` | `name = "money-withdrawn"` | the stored name after the category; the function's in kebab case otherwise |
-/// | | `version = 2` | the version of the payload's shape |
+/// | `#[event]` | `name = "money-withdrawn"` | the stored name after the category; the function's in kebab case otherwise; keeps it when the function is renamed |
+/// | | `version = 2` | the version of the payload's shape, 1 if not given |
 /// | | `upcast(withdrawn_v1)` | a `fn(serde_json::Value) -> Result<serde_json::Value, _>` for each older version, oldest first |
 /// | `#[command]` | | |
 #[proc_macro]
