@@ -9,7 +9,7 @@
 //!
 //! Stored names, versions and fields are a contract with a log that lives for years. A snapshot of
 //! [`calls`] over your own source makes each change of it visible in a review; see the example
-//! `snapshot_your_domain`.
+//! `snapshot_your_domain`, which is such a test.
 
 mod attrs;
 mod check;

@@ -72,6 +72,11 @@ pub mod outer {
     }
 }
 
+/// The domain of the example `snapshot_your_domain`, in a file of its own.
+#[allow(dead_code, unused_variables, clippy::unnecessary_wraps)]
+#[path = "../../mire-codegen/examples/snapshot_your_domain/domain.rs"]
+mod domain;
+
 fn main() {
     use outer::inner::{Light, LightCommands, LightEvent};
 

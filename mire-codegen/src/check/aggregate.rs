@@ -154,35 +154,3 @@ fn applied<'a>(tokens: &TokenStream, events: &'a [Event]) -> Option<(Span, &'a E
     }
     None
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_roots_methods_are_known() {
-        let source = include_str!("../../../mire/src/aggregate.rs");
-        let file = syn::parse_file(source).unwrap();
-        let mut methods: Vec<String> = Vec::new();
-        for item in file.items {
-            let syn::Item::Impl(item) = item else {
-                continue;
-            };
-            let on_root = matches!(&*item.self_ty, syn::Type::Path(path)
-                if path.path.segments.last().is_some_and(|last| last.ident == "AggregateRoot"));
-            if item.trait_.is_some() || !on_root {
-                continue;
-            }
-            for item in item.items {
-                if let syn::ImplItem::Fn(function) = item
-                    && matches!(function.vis, syn::Visibility::Public(_))
-                    && function.sig.receiver().is_some()
-                {
-                    methods.push(function.sig.ident.to_string());
-                }
-            }
-        }
-        methods.sort();
-        assert_eq!(methods, OF_THE_ROOT);
-    }
-}
