@@ -76,3 +76,27 @@ fn the_roots_methods_are_known() {
     let known = constant("mire-codegen/src/check/aggregate.rs", "OF_THE_ROOT");
     assert_eq!(methods, known);
 }
+
+#[test]
+fn names_have_the_same_limits() {
+    const MACRO: &str = "mire-codegen/src/names.rs";
+    for (runtime, name) in [
+        ("mire/src/stream.rs", "MAX_CATEGORY_BYTES"),
+        ("mire/src/stream.rs", "RESERVED_PREFIX"),
+        ("mire/src/table/version.rs", "RESERVED_PREFIX"),
+        ("mire/src/table/version.rs", "RESERVED_TABLES"),
+        ("mire/src/table/version.rs", "MAX_TABLE_BYTES"),
+        ("mire/src/table/version.rs", "MAX_COLUMN_BYTES"),
+        ("mire/src/table/version.rs", "SYSTEM_COLUMNS"),
+    ] {
+        assert_eq!(constant(MACRO, name), constant(runtime, name), "{name}");
+    }
+
+    // Something is put beside these, and there has to be room for it.
+    let number = |path, name| constant(path, name)[0].parse::<usize>().unwrap();
+    let event_type = number(MACRO, "MAX_CATEGORY_BYTES") + number(MACRO, "MAX_EVENT_NAME_BYTES");
+    assert!(event_type + ".".len() <= number("mire/src/store/append.rs", "MAX_EVENT_TYPE_BYTES"));
+    let version = "@0123abcd".len();
+    let subscription = number(MACRO, "MAX_SUBSCRIPTION_BYTES");
+    assert!(subscription + version <= number("mire/src/projection/settings.rs", "MAX_NAME_BYTES"));
+}

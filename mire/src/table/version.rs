@@ -13,8 +13,16 @@ pub const MAX_TABLE_BYTES: usize = 48;
 /// The longest name of a column, in bytes.
 pub const MAX_COLUMN_BYTES: usize = 63;
 
-/// Columns that every table of PostgreSQL has.
-const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "cmax", "cmin", "tableoid", "xmax", "xmin"];
+/// Columns that a row has already, on either backend.
+const SYSTEM_COLUMNS: [&str; 9] = [
+    "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid", "rowid", "oid", "_rowid_",
+];
+
+/// Columns that belong to the runtime.
+const RESERVED_PREFIX: &str = "mire_";
+
+/// Tables that belong to the runtime and to the databases.
+const RESERVED_TABLES: [&str; 3] = [RESERVED_PREFIX, "pg_", "sqlite_"];
 
 impl TableDef {
     /// The fingerprint as it stands in names: eight hexadecimal digits.
@@ -49,11 +57,11 @@ impl TableDef {
     pub(crate) fn check(&self) -> Result<(), EventStoreError> {
         let table = self.table;
         let mend = name_problem(table, MAX_TABLE_BYTES);
-        let reserved = ["mire_", "sqlite_", "pg_"];
         if let Some(problem) = mend {
             return Err(self.invalid(format!("its name {problem}")));
         }
-        if let Some(prefix) = reserved.iter().find(|prefix| starts_with(table, prefix)) {
+        let reserved = RESERVED_TABLES.iter().find(|it| starts_with(table, it));
+        if let Some(prefix) = reserved {
             return Err(self.invalid(format!(
                 "names that begin with `{prefix}` are reserved; use another one"
             )));
@@ -69,9 +77,16 @@ impl TableDef {
                 return Err(self.invalid(format!("the column `{name}` {problem}")));
             }
             let lower = name.to_ascii_lowercase();
-            if SYSTEM_COLUMNS.contains(&name) {
+            if SYSTEM_COLUMNS.contains(&&*lower) {
                 return Err(self.invalid(format!(
-                    "every table of PostgreSQL has a column `{name}` already; use another name"
+                    "every row of PostgreSQL or SQLite has a column `{name}` already; use another \
+                     name"
+                )));
+            }
+            if starts_with(name, RESERVED_PREFIX) {
+                return Err(self.invalid(format!(
+                    "the column `{name}`: names that begin with `mire_` are reserved; use another \
+                     one"
                 )));
             }
             if !names.insert(lower) {
@@ -148,6 +163,8 @@ mod tests {
         const NONE: &[ColumnDef] = &[ColumnDef::of::<i64>("id")];
         const TWICE: &[ColumnDef] = &[KEY, ColumnDef::of::<bool>("Id")];
         const SYSTEM: &[ColumnDef] = &[KEY, ColumnDef::of::<bool>("xmin")];
+        const ROWID: &[ColumnDef] = &[KEY, ColumnDef::of::<bool>("RowId")];
+        const RESERVED: &[ColumnDef] = &[KEY, ColumnDef::of::<bool>("mire_at")];
         for (table, columns, reason) in [
             ("", &[KEY][..], "its name is empty"),
             ("a table\n", &[KEY], "control character"),
@@ -162,6 +179,8 @@ mod tests {
             ("t", NONE, "has 0 key columns"),
             ("t", TWICE, "two columns are called `Id`"),
             ("t", SYSTEM, "column `xmin` already"),
+            ("t", ROWID, "column `RowId` already"),
+            ("t", RESERVED, "the column `mire_at`"),
         ] {
             let error = def(table, columns).check().unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
