@@ -15,9 +15,9 @@ pub(super) struct Macro {
     pub(super) name: &'static str,
     /// The attribute of its struct, `aggregate`.
     pub(super) attribute: &'static str,
-    /// What it declares, `one aggregate`.
+    /// What it declares, as a noun: `aggregate`.
     pub(super) declares: &'static str,
-    /// What its struct is to that, `its state`.
+    /// What its struct is to that, as a noun: `state`.
     pub(super) role: &'static str,
     /// How it begins.
     pub(super) form: &'static str,

@@ -30,7 +30,7 @@ pub(crate) fn receiver(sig: &Signature) -> (SelfKind, Span) {
     let Some(FnArg::Receiver(receiver)) = sig.inputs.first() else {
         return (SelfKind::None, sig.ident.span());
     };
-    (self_kind(receiver), span_of_receiver(receiver))
+    (self_kind(receiver), receiver.span())
 }
 
 fn self_kind(receiver: &Receiver) -> SelfKind {
@@ -42,11 +42,8 @@ fn self_kind(receiver: &Receiver) -> SelfKind {
     }
 }
 
-fn span_of_receiver(receiver: &Receiver) -> Span {
-    receiver.span()
-}
-
-/// Whether one of `names` is found in the signature's qualifiers, and which.
+/// Refuses `unsafe`, `extern` and `...`, which neither an event, a command nor a function of a
+/// projection can have; answers whether there were none.
 pub(crate) fn refuse_qualifiers(sig: &Signature, what: &str, errors: &mut Errors) -> bool {
     let before = [
         sig.abi.as_ref().map(|abi| (abi.span(), "extern")),
@@ -76,7 +73,7 @@ pub(crate) fn refuse_qualifiers(sig: &Signature, what: &str, errors: &mut Errors
     sound
 }
 
-/// Generic parameters and `where` clauses are mistakes.
+/// Refuses generic parameters and `where` clauses; answers whether there were none.
 pub(crate) fn refuse_generics(
     sig: &Signature,
     what: &str,

@@ -167,8 +167,9 @@ fn questionable(ty: &TokenStream) -> Option<TokenStream> {
     let mut tokens: Vec<TokenTree> = ty.clone().into_iter().collect();
     let text = names::path_text(ty);
     if text.starts_with("::std::vec::Vec<") {
-        // A slice, as it is stored.
-        tokens.drain(..8);
+        // A slice, as it is stored: `Vec` alone is known below.
+        let path = quote!(::std::vec::).into_iter().count();
+        tokens.drain(..path);
     }
     let is = |at: usize, known: &[&str]| matches!(tokens.get(at), Some(TokenTree::Ident(ident)) if known.iter().any(|name| ident == name));
     let is_punct = |at: usize, c: char| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == c);
