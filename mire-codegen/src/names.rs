@@ -143,6 +143,12 @@ pub(crate) fn category_mistake(category: &str) -> Option<Mistake> {
     Some(Mistake::new(wrong, &meant, example, category_problem))
 }
 
+/// A category for a type of this name.
+pub(crate) fn category_of(rust: &str) -> String {
+    let own = kebab(rust).replace('-', "_");
+    category_mistake(&own).map_or(own, |mistake| mistake.right)
+}
+
 fn category_problem(category: &str) -> Option<&'static str> {
     let mut chars = category.chars();
     if category.is_empty() {
@@ -396,6 +402,9 @@ mod tests {
         ] {
             assert_eq!(check(written).unwrap().right, right, "{written:?}");
         }
+        assert_eq!(category_of("OrderLine"), "order_line");
+        assert_eq!(category_of("MireOrder"), "order");
+        assert_eq!(category_of("Öl"), "order");
         assert_eq!(category_mistake("order_line"), None);
         assert_eq!(event_name("money-withdrawn"), None);
         assert_eq!(event_type_mistake("order.placed"), None);
@@ -430,6 +439,7 @@ mod tests {
 
         #[test]
         fn a_mend_needs_no_mend(name in names(), own in names()) {
+            prop_assert_eq!(category_mistake(&category_of(&name)), None);
             let event_name = |name: &str| event_name_mistake(name, &own);
             for check in [
                 &category_mistake as &dyn Fn(&str) -> Option<Mistake>,

@@ -198,7 +198,7 @@ fn stored(data: &Data, attrs: &Sorted) -> Vec<TokenStream> {
 }
 
 fn category(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
-    let fallback = names::kebab(&names::text(ident)).replace('-', "_");
+    let fallback = names::category_of(&names::text(ident));
     if words.lacks("category") {
         let others = if words.is_empty() { "" } else { ", …" };
         errors.at(

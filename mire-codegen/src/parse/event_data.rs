@@ -73,7 +73,7 @@ fn of_enum(input: &DeriveInput, data: &DataEnum, errors: &mut Errors) -> EventTy
 }
 
 fn entity(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
-    let fallback = names::kebab(&names::text(ident)).replace('-', "_");
+    let fallback = names::category_of(&names::text(ident));
     if words.lacks("entity") {
         errors.at(
             ident.span(),
