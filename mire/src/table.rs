@@ -78,8 +78,12 @@
 //!
 //! See [`StoredColumn`] for what can be stored. What can't (NaN, a NUL in a text, a `u64` above
 //! `i64::MAX`) is the fault of the event that made the row so, and stops or parks that event, as
-//! the failure policy says. Only what stands in a row at the end of a page is stored: a value that
-//! the next event of the same page replaces is never looked at.
+//! the failure policy says.
+//!
+//! A row that is loaded may differ from the one that was written: times are whole microseconds then,
+//! and whatever a column type of your own leaves out is gone. So each event's row goes through its
+//! stored form before the next event sees it, within a page as between two of them; a key does so
+//! before its row is looked for. The table is the same wherever pages end.
 
 pub(crate) mod fold;
 mod lookup;
@@ -87,6 +91,7 @@ mod page;
 mod prepare;
 mod projection;
 mod rebuild;
+mod round_trip;
 mod runner;
 mod status;
 mod version;

@@ -19,6 +19,7 @@ mod leases;
 mod lost_answers;
 mod migrating;
 mod model;
+mod page_ends;
 mod parking;
 mod postgres_order;
 mod postgres_plans;

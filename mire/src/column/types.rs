@@ -1,7 +1,10 @@
 //! The Rust types that a column can hold.
 
+use std::io::{self, Write};
+
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::ser::{CompactFormatter, Formatter};
 use uuid::Uuid;
 
 use super::{ColumnError, ColumnKind, ColumnValue};
@@ -26,8 +29,9 @@ pub(super) mod sealed {
 /// | `Vec<u8>` | `bytea` | `BLOB` |
 /// | [`Json`] | `jsonb` | `TEXT` |
 ///
-/// Times are cut to whole microseconds. NaN, NUL characters in text, leap seconds and years outside
-/// 1 to 9999 are refused on both.
+/// Times are cut down to whole microseconds, and -0.0 becomes 0.0: in rows and keys, and also in what
+/// is looked up. NaN, NUL characters in text, leap seconds and years outside 1 to 9999 are refused on
+/// both.
 pub trait StoredColumn: sealed::Sealed + Sized + Send + 'static {
     #[doc(hidden)]
     const KIND: ColumnKind;
@@ -89,8 +93,9 @@ impl<S: NotNull> StoredColumn for Option<S> {
 /// }
 /// ```
 ///
-/// What is read has to be equal to what was written: a row is written at the end of a page of
-/// events and read at the beginning of another, and the result must not depend on where pages end.
+/// What is read may be less than what was written, as an amount that is rounded to cents. It has to
+/// be equal to that when it is written and read again: what an event leaves is written and read before
+/// the next one sees it, and how often beyond that depends on where pages end.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a column",
     label = "no column type",
@@ -181,7 +186,23 @@ where
     }
 }
 
+/// Writes -0.0 as 0.0, since PostgreSQL's numbers have one zero.
+struct OneZero;
+
+impl Formatter for OneZero {
+    fn write_f32<W: ?Sized + Write>(&mut self, writer: &mut W, value: f32) -> io::Result<()> {
+        CompactFormatter.write_f32(writer, value + 0.0)
+    }
+
+    fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        CompactFormatter.write_f64(writer, value + 0.0)
+    }
+}
+
 /// JSON text, for a column of JSON.
+///
+/// PostgreSQL keeps what the text means, and gives it back with other spaces and with the keys of an
+/// object in an order of its own. What is NaN or infinite is written as `null`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json(String);
 
@@ -193,9 +214,10 @@ impl Json {
     /// What serde reports for a value that has no JSON form, such as a map whose keys aren't
     /// strings.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, ColumnError> {
-        serde_json::to_string(value)
-            .map(Self)
-            .map_err(ColumnError::new)
+        let mut text = Vec::with_capacity(128);
+        let mut serializer = serde_json::Serializer::with_formatter(&mut text, OneZero);
+        value.serialize(&mut serializer).map_err(ColumnError::new)?;
+        String::from_utf8(text).map(Self).map_err(ColumnError::new)
     }
 
     /// Reads it.

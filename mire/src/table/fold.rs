@@ -20,6 +20,7 @@ use crate::projection::{Batch, Failure, TransactionalPageHandler};
 use crate::subscription::PageEvent;
 use crate::table::prepare::prepare;
 use crate::table::rebuild::{Upkeep, upkeep};
+use crate::table::round_trip::{self, RoundTrip};
 use crate::table::{Delivery, TableProjection};
 
 /// Keeps the table of a projection.
@@ -79,7 +80,7 @@ impl<P: TableProjection, DB: Backend> TransactionalPageHandler<DB> for TableHand
             }
             page.load::<DB>(conn, &self.statements).await?;
             page.fold(batch)?;
-            page.write::<DB>(batch, conn, &self.statements).await
+            page.write::<DB>(conn, &self.statements).await
         })
     }
 }
@@ -89,8 +90,6 @@ struct Slot<P> {
     row: Option<P>,
     /// Whether the table has it.
     stored: bool,
-    /// The last event that touched it, by its place in the page.
-    last: usize,
 }
 
 /// What a page touches.
@@ -110,6 +109,8 @@ impl<P: TableProjection> Touched<P> {
                 continue;
             };
             let key = P::key(&event, &at).map_err(|error| unreadable(&at, error))?;
+            let key =
+                round_trip::key::<P>(&key).map_err(|error| not_stored::<P>(at.index(), error))?;
             let slot = match rows.entry(key) {
                 Entry::Occupied(slot) => slot.index(),
                 Entry::Vacant(slot) => {
@@ -117,7 +118,6 @@ impl<P: TableProjection> Touched<P> {
                     slot.insert(Slot {
                         row: None,
                         stored: false,
-                        last: at.index(),
                     });
                     index
                 }
@@ -133,12 +133,8 @@ impl<P: TableProjection> Touched<P> {
         conn: &mut DB::Connection,
         statements: &DB::Statements,
     ) -> Result<(), Failure> {
-        let keys = keys::<P>(self.rows.keys()).map_err(|(index, error)| {
-            let first = self.events.iter().find(|(_, slot, _)| *slot == index);
-            Failure {
-                index: first.map(|(at, _, _)| *at),
-                ..Failure::from(anyhow::Error::from(in_table::<P>(error))).permanent()
-            }
+        let keys = keys::<P>(self.rows.keys()).map_err(|error| {
+            Failure::from(anyhow::Error::from(in_table::<P>(error))).permanent()
         })?;
         let key_index = P::TABLE.key_index();
         let key_kind = P::TABLE.key().kind();
@@ -155,7 +151,7 @@ impl<P: TableProjection> Touched<P> {
                 in_table::<P>(
                     ColumnError::new(
                         "a key that was asked for came back as another one; what `from_stored` \
-                         reads has to be equal to what `to_stored` was given",
+                         gave has to come back equal when it is stored again",
                     )
                     .of(P::TABLE.key().name()),
                 )
@@ -170,6 +166,7 @@ impl<P: TableProjection> Touched<P> {
     }
 
     fn fold(&mut self, batch: &Batch) -> Result<(), Failure> {
+        let mut round_trip = RoundTrip::of::<P>();
         for (at, slot, event) in &self.events {
             let Some((key, slot)) = self.rows.get_index_mut(*slot) else {
                 continue;
@@ -178,8 +175,10 @@ impl<P: TableProjection> Touched<P> {
                 continue;
             };
             batch.at_event(*at);
-            slot.row = P::fold(slot.row.take(), key, event, delivery);
-            slot.last = *at;
+            slot.row = P::fold(slot.row.take(), key, event, delivery)
+                .map(|row| round_trip.row(&row))
+                .transpose()
+                .map_err(|error| not_stored::<P>(*at, error))?;
         }
         batch.at_none();
         Ok(())
@@ -187,11 +186,11 @@ impl<P: TableProjection> Touched<P> {
 
     async fn write<DB: Backend>(
         self,
-        batch: &Batch,
         conn: &mut DB::Connection,
         statements: &DB::Statements,
     ) -> Result<(), Failure> {
         let defs = P::TABLE.columns;
+        let refused = |error| Failure::from(anyhow::Error::from(in_table::<P>(error)));
         let kept = self.rows.values().filter(|slot| slot.row.is_some()).count();
         let mut columns: Vec<ColumnVec> = defs
             .iter()
@@ -201,29 +200,21 @@ impl<P: TableProjection> Touched<P> {
         for (key, slot) in &self.rows {
             match &slot.row {
                 Some(row) => {
-                    batch.at_event(slot.last);
                     let mut writer = RowWriter::new(defs, &mut columns);
                     let written = row.write(&mut writer).and_then(|()| writer.finish());
-                    // When an earlier event of the page is at fault, the smaller windows that
-                    // follow show it.
-                    written.map_err(|error| Failure {
-                        index: Some(slot.last),
-                        ..Failure::from(anyhow::Error::from(in_table::<P>(error))).permanent()
-                    })?;
+                    written.map_err(refused)?;
                 }
                 None if slot.stored => gone.push(key),
                 None => {}
             }
         }
-        batch.at_none();
         if kept > 0 {
             DB::write_rows(conn, statements, columns)
                 .await
                 .map_err(whose_fault)?;
         }
         if !gone.is_empty() {
-            let keys = keys::<P>(gone.into_iter())
-                .map_err(|(_, error)| Failure::from(anyhow::Error::from(in_table::<P>(error))))?;
+            let keys = keys::<P>(gone.into_iter()).map_err(refused)?;
             DB::delete_rows(conn, statements, keys)
                 .await
                 .map_err(whose_fault)?;
@@ -250,19 +241,26 @@ fn unreadable(event: &PageEvent<'_>, source: crate::upcast::DecodeError) -> Fail
     Failure::at(event, error).permanent()
 }
 
-/// The stored form of keys, or the place of the one that has none.
+/// What the event at this place made can't be stored.
+fn not_stored<P: TableProjection>(at: usize, error: ColumnError) -> Failure {
+    Failure {
+        index: Some(at),
+        ..Failure::from(anyhow::Error::from(in_table::<P>(error))).permanent()
+    }
+}
+
+/// The stored form of keys.
 pub(crate) fn keys<'k, P: TableProjection>(
     keys: impl ExactSizeIterator<Item = &'k P::Key>,
-) -> Result<ColumnVec, (usize, ColumnError)> {
+) -> Result<ColumnVec, ColumnError> {
     let def = P::TABLE.key();
     let mut column = ColumnVec::new(def.kind(), keys.len());
-    for (index, key) in keys.enumerate() {
+    for key in keys {
         let value = key.to_stored().and_then(StoredColumn::into_value);
-        let value = value.map_err(|error| (index, error.of(def.name())))?;
-        if !column.push(value) {
+        if !column.push(value.map_err(|error| error.of(def.name()))?) {
             let error =
                 ColumnError::new("`TableProjection::Key` has another type than the key column");
-            return Err((index, error.of(def.name())));
+            return Err(error.of(def.name()));
         }
     }
     Ok(column)

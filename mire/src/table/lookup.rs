@@ -55,7 +55,7 @@ pub async fn get_many<P: TableProjection, DB: Backend>(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let keys = self::keys::<P>(keys.iter()).map_err(|(_, error)| in_table::<P>(error))?;
+    let keys = self::keys::<P>(keys.iter()).map_err(in_table::<P>)?;
     find(store, Filter::Keys(keys), ALL).await
 }
 
