@@ -42,8 +42,9 @@
 //!   its table (after [`copy`](fn@crate::copy), or of a table that was dropped) is never trusted.
 //! * **Building**: an ordinary subscription from the start of the log. The old version goes on, led
 //!   by old replicas or, where none is left, standing still.
-//! * **Ready**: its leader has handled all up to the end of the log once. From here on look-ups of
-//!   this code read its own table; before, the one that serves, or get
+//! * **Ready**: its leader has handled all up to the end of the log once, and is as far as the version
+//!   that serves, whose checkpoint it locks for that. From here on look-ups of this code read its own
+//!   table; before, the one that serves, or get
 //!   [`TableNotReady`](crate::EventStoreError::TableNotReady) when its columns are others.
 //! * **Swap**, by the leader of the version that comes, one transaction: (1) lock the registry's
 //!   row; (2) lock the checkpoint of the version that serves, and go on only if it isn't ahead, so

@@ -557,6 +557,68 @@ async fn a_version_of_another_shape_is_not_read_before_it_is_ready<DB: TestBacke
     assert_eq!(old.events, 10);
 }
 
+/// Who has read the old version's rows, or waited for them, does not see less in the new one's.
+async fn look_ups_turn_to_a_new_version_when_it_is_as_far_as_the_old_one<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    follow::<One, DB>(&store).await;
+    // The old version seems to be ahead, by one event.
+    {
+        let ahead = "UPDATE mire_checkpoints SET position = 11
+                      WHERE subscription_id = 'balances@00000001'";
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(&mut conn, ahead).await;
+    }
+    let new = start(of::<Two, DB>(&store));
+    let id = Two::TABLE.subscription_id();
+    store.wait_for(&id, 10, PATIENCE).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let shown = row::<Two, DB>(&store, "1").await.unwrap().unwrap();
+    assert_eq!(shown.balance, bonus(1) + 55);
+    table::wait_for::<Two, DB>(&store, 11, Duration::ZERO)
+        .await
+        .unwrap();
+    let waiting = version::<Two, DB>(&store).await.unwrap();
+    assert!(waiting.ready_at.is_none(), "{waiting:?}");
+
+    append(&store, "account-1", [11]).await;
+    serves::<Two, DB>(&store).await;
+    let shown = row::<Two, DB>(&store, "1").await.unwrap().unwrap();
+    assert_eq!(shown.balance, bonus(2) + 66);
+    stop(new).await;
+}
+
+/// Nobody goes on with the old version, and the new one can't take its place yet; what look-ups read
+/// is the new one's all the same.
+async fn a_wait_turns_to_a_new_version_with_the_look_ups<DB: TestBackend>() {
+    type New = Balance<RENAMED>;
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    follow::<One, DB>(&store).await;
+    append(&store, "account-1", [11]).await;
+    {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(&mut conn, "CREATE VIEW holdings AS SELECT 1 AS mine").await;
+    }
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { table::wait_for::<New, DB>(&store, 11, PATIENCE).await }
+    });
+    let new = start(of::<New, DB>(&store));
+    waiting.await.unwrap().unwrap();
+    assert_eq!(serving(&store).await, Some(One::TABLE.subscription_id()));
+    let shown = row::<New, DB>(&store, "1").await.unwrap().unwrap();
+    assert_eq!(shown.events, 11);
+    stop(new).await;
+
+    let patience = Duration::from_millis(1200);
+    let error = table::wait_for::<New, DB>(&store, 12, patience).await;
+    let EventStoreError::Timeout { waited, .. } = error.unwrap_err() else {
+        panic!("it has waited for nothing");
+    };
+    assert_eq!(waited, patience);
+}
+
 async fn a_version_with_parked_events_does_not_take_the_place_of_a_sound_one<DB: TestBackend>() {
     let (store, _database) = DB::fresh().await;
     append(&store, "account-1", [1, UNLUCKY]).await;
@@ -1057,6 +1119,8 @@ conformance!(
     a_view_that_was_dropped_by_hand_comes_back,
     a_copy_of_the_log_builds_its_tables_from_the_start,
     a_version_of_another_shape_is_not_read_before_it_is_ready,
+    look_ups_turn_to_a_new_version_when_it_is_as_far_as_the_old_one,
+    a_wait_turns_to_a_new_version_with_the_look_ups,
     a_version_with_parked_events_does_not_take_the_place_of_a_sound_one,
     a_version_that_comes_back_is_not_read_before_it_has_caught_up_again,
     the_declared_name_stands_for_the_version_that_serves,

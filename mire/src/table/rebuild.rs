@@ -48,10 +48,14 @@ pub(crate) async fn upkeep<DB: Backend>(
         // Someone emptied the registry; the next start registers it again.
         return Ok(REGULAR);
     };
+    let serving = versions.iter().find(|version| version.serving);
     if version.ready_at.is_none() {
+        // From now on look-ups read it, and may see no less than they did.
+        if !version.serving && !is_ahead::<DB>(conn, def, serving, up_to).await? {
+            return Ok(SOON);
+        }
         DB::version_ready(conn, subscription, &own, true).await?;
     }
-    let serving = versions.iter().find(|version| version.serving);
     let hindrance = if version.serving {
         let table = def.physical_table();
         restore_view::<DB>(conn, def, &table).await?;

@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 use crate::backend::table::{RawVersion, seconds};
 use crate::backend::{Backend, Result};
+use crate::error::EventStoreError;
 use crate::store::EventStore;
 use crate::table::TableProjection;
 use crate::table::lookup::{Source, source};
 use crate::table::version::{physical_table, version_id};
+
+/// How long one version is waited for until it is asked again which one look-ups read.
+const TURN: Duration = Duration::from_secs(1);
 
 /// A table's versions, and how far each is.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,13 +157,32 @@ pub async fn wait_for<P: TableProjection, DB: Backend>(
     position: i64,
     timeout: Duration,
 ) -> Result<()> {
-    let own;
-    let id = match source::<P, DB>(store).await? {
-        Source::Own => {
-            own = P::TABLE.subscription_id();
+    let own = P::TABLE.subscription_id();
+    let asked = Instant::now();
+    loop {
+        let reads_own = source::<P, DB>(store).await? == Source::Own;
+        let id = if reads_own {
             &*own
+        } else {
+            P::TABLE.subscription
+        };
+        // Look-ups may turn to this code's own version meanwhile, and then it is that one's turn.
+        let left = timeout.saturating_sub(asked.elapsed());
+        let waited = store.wait_for(id, position, left.min(TURN)).await;
+        let again = match &waited {
+            Ok(()) => !reads_own && source::<P, DB>(store).await? == Source::Own,
+            Err(EventStoreError::Timeout { .. }) => left > TURN,
+            Err(_) => false,
+        };
+        if again {
+            continue;
         }
-        Source::Serving | Source::Nothing => P::TABLE.subscription,
-    };
-    store.wait_for(id, position, timeout).await
+        return waited.map_err(|error| match error {
+            EventStoreError::Timeout { what, .. } => EventStoreError::Timeout {
+                what,
+                waited: timeout,
+            },
+            error => error,
+        });
+    }
 }
