@@ -24,6 +24,7 @@ mod parking;
 mod postgres_order;
 mod postgres_plans;
 mod rebuild;
+mod rebuild_declared;
 mod recorded;
 mod runner;
 mod runner_postgres;
