@@ -14,6 +14,7 @@ mod declared;
 mod declared_projections;
 mod dump_and_restore;
 mod event_data;
+mod forms;
 mod group_commit;
 mod leases;
 mod lost_answers;

@@ -104,10 +104,11 @@ async fn every_macro_works_under_another_name() {
         renamed::Event::new(MainsEvent::Failed),
         renamed::Event::new(MainsEvent::Restored { volts: 230 }),
     ];
-    let head = store
+    store
         .append("mains-1", "mains", ExpectedVersion::NoStream, &mains)
         .await
         .unwrap();
+    let head = store.safe_head().await.unwrap().position;
     assert_eq!(Metered::EVENT_TYPE, "mains.metered");
 
     let volts = Arc::new(AtomicI64::new(0));

@@ -5,8 +5,7 @@ use std::any::Any;
 use std::future::Future;
 
 use mire::{Backend, EventStore, HandledEvent, TableProjection};
-
-use super::AccountEvent;
+use sqlx::FromRow;
 
 /// What a test needs of a backend beside the store's own interface.
 #[allow(async_fn_in_trait)]
@@ -24,9 +23,9 @@ pub trait TestBackend: Backend {
     async fn exists(store: &EventStore<Self>, name: &str) -> bool;
 
     /// Notes an event in the table `seen`; see [`super::projections`].
-    fn note(
+    fn note<E: Sync>(
         conn: &mut Self::Connection,
-        event: &HandledEvent<AccountEvent>,
+        event: &HandledEvent<E>,
         worker: &str,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
@@ -35,6 +34,14 @@ pub trait TestBackend: Backend {
 
     /// Reads the rows of a table projection with a statement of one's own.
     async fn rows<P: TableProjection>(store: &EventStore<Self>, sql: &'static str) -> Vec<P>;
+
+    /// Reads rows with a statement of one's own, as `sqlx` does.
+    async fn query_as<T>(
+        store: &EventStore<Self>,
+        sql: &'static str,
+    ) -> Result<Vec<T>, sqlx::Error>
+    where
+        T: for<'r> FromRow<'r, Self::Row> + Send + Unpin;
 }
 
 const NOTE: &str = "INSERT INTO seen VALUES ($1, $2, $3, $4)";
@@ -66,9 +73,9 @@ impl TestBackend for mire::Postgres {
             .unwrap()
     }
 
-    async fn note(
+    async fn note<E: Sync>(
         conn: &mut Self::Connection,
-        event: &HandledEvent<AccountEvent>,
+        event: &HandledEvent<E>,
         worker: &str,
     ) -> Result<(), sqlx::Error> {
         sqlx::query(NOTE)
@@ -89,6 +96,13 @@ impl TestBackend for mire::Postgres {
         let rows = sqlx::query(sql).fetch_all(store.pool()).await.unwrap();
         let rows = rows.iter().map(mire::table::from_row);
         rows.collect::<Result<_, _>>().unwrap()
+    }
+
+    async fn query_as<T>(store: &EventStore<Self>, sql: &'static str) -> Result<Vec<T>, sqlx::Error>
+    where
+        T: for<'r> FromRow<'r, Self::Row> + Send + Unpin,
+    {
+        sqlx::query_as(sql).fetch_all(store.pool()).await
     }
 }
 
@@ -120,9 +134,9 @@ impl TestBackend for mire::Sqlite {
             .unwrap()
     }
 
-    async fn note(
+    async fn note<E: Sync>(
         conn: &mut Self::Connection,
-        event: &HandledEvent<AccountEvent>,
+        event: &HandledEvent<E>,
         worker: &str,
     ) -> Result<(), sqlx::Error> {
         sqlx::query(NOTE)
@@ -143,6 +157,13 @@ impl TestBackend for mire::Sqlite {
         let rows = sqlx::query(sql).fetch_all(store.pool()).await.unwrap();
         let rows = rows.iter().map(mire::table::from_row);
         rows.collect::<Result<_, _>>().unwrap()
+    }
+
+    async fn query_as<T>(store: &EventStore<Self>, sql: &'static str) -> Result<Vec<T>, sqlx::Error>
+    where
+        T: for<'r> FromRow<'r, Self::Row> + Send + Unpin,
+    {
+        sqlx::query_as(sql).fetch_all(store.pool()).await
     }
 }
 
