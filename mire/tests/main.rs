@@ -8,6 +8,7 @@ mod common;
 mod append_outcomes;
 mod bad_input;
 mod cancelled;
+mod column_types;
 mod copy;
 mod corruption;
 mod declared;
