@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use super::generated_twin;
 use crate::errors::Errors;
-use crate::model::{Argument, Call, Effect, Form, Handler, Projection, Table};
+use crate::model::{Argument, Call, Column, Effect, Form, Handler, Projection, Table};
 use crate::names;
 
 /// The functions that `projection!` generates on every projection with a table.
@@ -50,8 +50,9 @@ pub(crate) fn projection(projection: &mut Projection, errors: &mut Errors) {
         }
     }
     projection.handlers = handlers;
-    if let Form::Table(table) = &projection.form {
+    if let Form::Table(table) = &mut projection.form {
         key_of_stream(table, &projection.handlers, errors);
+        lookups_apart(table, errors);
     }
 
     let generated = match &projection.form {
@@ -108,11 +109,44 @@ fn key_of_stream(table: &Table, handlers: &[Handler], errors: &mut Errors) {
     }
 }
 
+/// `x` and `x_range` would both have a `by_x_range`.
+fn lookups_apart(table: &mut Table, errors: &mut Errors) {
+    for at in 0..table.columns.len() {
+        let (before, rest) = table.columns.split_at_mut(at);
+        let Some(column) = rest.first_mut().filter(|column| column.indexed) else {
+            continue;
+        };
+        let [equal, range] = lookups_by(column);
+        let twin = before.iter().filter(|twin| twin.indexed).find_map(|twin| {
+            let [twins_equal, twins_range] = lookups_by(twin);
+            match () {
+                () if range == twins_equal => Some((twin, &range)),
+                () if equal == twins_range => Some((twin, &equal)),
+                () => None,
+            }
+        });
+        if let Some((twin, lookup)) = twin {
+            errors.at(
+                column.ident.span(),
+                format_args!(
+                    "`{lookup}` would be a look-up of both `{}` and `{}`",
+                    twin.ident, column.ident
+                ),
+                "rename one of the fields",
+            );
+            // That rustc finds the function twice would only follow.
+            column.indexed = false;
+        }
+    }
+}
+
 /// The names of the look-ups by indexed columns.
 fn lookups(table: &Table) -> impl Iterator<Item = String> {
     let indexed = table.columns.iter().filter(|column| column.indexed);
-    indexed.flat_map(|column| {
-        let name = column.name();
-        [format!("by_{name}"), format!("by_{name}_range")]
-    })
+    indexed.flat_map(lookups_by)
+}
+
+fn lookups_by(column: &Column) -> [String; 2] {
+    let name = column.name();
+    [format!("by_{name}"), format!("by_{name}_range")]
 }
