@@ -719,7 +719,6 @@ async fn a_table_that_was_dropped_is_built_anew_from_the_start<DB: TestBackend>(
     assert_eq!(DB::number(&store, "SELECT events FROM balances").await, 5);
 }
 
-/// The store may be new to the database: a table of that name can well be there.
 /// What was parked is of the table that is gone: the new one has yet to come to these events.
 async fn a_table_that_is_built_anew_has_no_parked_events<DB: TestBackend>() {
     type Thirteen = Balance<13>;
@@ -750,6 +749,7 @@ async fn a_table_that_is_built_anew_has_no_parked_events<DB: TestBackend>() {
     assert_eq!(DB::number(&store, "SELECT events FROM balances").await, 1);
 }
 
+/// The store may be new to the database: a table of that name can well be there.
 async fn a_table_of_the_users_own_is_left_alone<DB: TestBackend>() {
     for sql in [
         "CREATE TABLE balances (mine bigint)",
