@@ -91,22 +91,39 @@ impl ColumnDef {
     ///
     /// # Panics
     ///
-    /// For a type that may be NULL; in a constant that is a compile error.
+    /// For a type that may be NULL, or is stored as JSON; in a constant that is a compile error.
     #[must_use]
     pub const fn key(mut self) -> Self {
         assert!(
             !self.nullable,
             "the key of a table can't be NULL: take a type that is no `Option`"
         );
+        assert!(
+            self.is_compared(),
+            "the key of a table can't be JSON: it is compared"
+        );
         self.key = true;
         self
     }
 
     /// Gives it an index, for look-ups by its value.
+    ///
+    /// # Panics
+    ///
+    /// For a type that is stored as JSON; in a constant that is a compile error.
     #[must_use]
     pub const fn indexed(mut self) -> Self {
+        assert!(
+            self.is_compared(),
+            "an indexed column can't be JSON: it is compared"
+        );
         self.indexed = true;
         self
+    }
+
+    /// Whether both databases compare its values: texts of JSON can mean the same.
+    pub(crate) const fn is_compared(&self) -> bool {
+        !matches!(self.kind, ColumnKind::Json)
     }
 
     /// Its name in the table.

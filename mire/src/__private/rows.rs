@@ -39,8 +39,15 @@ pub trait IndexColumn: ColumnType {}
 impl<T: ColumnType> IndexColumn for T {}
 
 /// A column with an index.
+#[track_caller]
 pub const fn index_column<T: IndexColumn>(name: &'static str) -> ColumnOf<T> {
     let column = column::<T>(name);
+    if !column.def.is_compared() {
+        panic!(
+            "an indexed column can't be JSON: it is compared\n\
+             help: remove `#[index]`, or take a type that is stored in another form"
+        );
+    }
     ColumnOf {
         def: column.def.indexed(),
         ..column
@@ -67,6 +74,12 @@ pub const fn key_column<T: KeyColumn>(name: &'static str) -> ColumnOf<T> {
         panic!(
             "the key of a table is never NULL\n\
              help: take a type that is no `Option`"
+        );
+    }
+    if !column.def.is_compared() {
+        panic!(
+            "the key of a table can't be JSON: it is compared\n\
+             help: take a type that is stored in another form"
         );
     }
     ColumnOf {
