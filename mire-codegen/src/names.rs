@@ -67,6 +67,11 @@ pub(crate) fn derived(name: &str, at: Span) -> Ident {
     Ident::new(name, Span::mixed_site().located_at(at))
 }
 
+/// The look-ups by an indexed column: by its value, and by a range of values.
+pub(crate) fn lookups(column: &str) -> [String; 2] {
+    [format!("by_{column}"), format!("by_{column}_range")]
+}
+
 /// A name that only generated code uses. Locals hide nothing of the user's, by their hygiene; types,
 /// constants and generic parameters have none, so that they need names that nobody else takes.
 pub(crate) fn local(name: &str) -> Ident {

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use super::generated_twin;
 use crate::errors::Errors;
-use crate::model::{Argument, Call, Column, Effect, Form, Handler, Projection, Table};
+use crate::model::{Argument, Call, Effect, Form, Handler, Projection, Table};
 use crate::names;
 
 /// The functions that `projection!` generates on every projection with a table.
@@ -116,9 +116,9 @@ fn lookups_apart(table: &mut Table, errors: &mut Errors) {
         let Some(column) = rest.first_mut().filter(|column| column.indexed) else {
             continue;
         };
-        let [equal, range] = lookups_by(column);
+        let [equal, range] = names::lookups(&column.name());
         let twin = before.iter().filter(|twin| twin.indexed).find_map(|twin| {
-            let [twins_equal, twins_range] = lookups_by(twin);
+            let [twins_equal, twins_range] = names::lookups(&twin.name());
             match () {
                 () if range == twins_equal => Some((twin, &range)),
                 () if equal == twins_range => Some((twin, &equal)),
@@ -143,10 +143,5 @@ fn lookups_apart(table: &mut Table, errors: &mut Errors) {
 /// The names of the look-ups by indexed columns.
 fn lookups(table: &Table) -> impl Iterator<Item = String> {
     let indexed = table.columns.iter().filter(|column| column.indexed);
-    indexed.flat_map(lookups_by)
-}
-
-fn lookups_by(column: &Column) -> [String; 2] {
-    let name = column.name();
-    [format!("by_{name}"), format!("by_{name}_range")]
+    indexed.flat_map(|column| names::lookups(&column.name()))
 }

@@ -3,6 +3,7 @@
 mod acting;
 mod events;
 mod fallback;
+mod lookups;
 mod table;
 
 use proc_macro2::TokenStream;

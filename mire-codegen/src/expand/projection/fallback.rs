@@ -2,10 +2,11 @@
 //! else misses them.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, quote};
 
-use super::table::{from_row, lookups};
+use super::table::from_row;
 use crate::model::{Projection, Table};
+use crate::names;
 
 pub(super) fn table(projection: &Projection, table: &Table) -> TokenStream {
     let Projection {
@@ -16,7 +17,7 @@ pub(super) fn table(projection: &Projection, table: &Table) -> TokenStream {
         ..
     } = projection;
     let name = &table.name;
-    let lookups = lookups(projection, table, None);
+    let lookups = lookups(projection, table);
     let (declared, arguments) = (&generics.declared, &generics.arguments);
     let from_row = from_row(projection);
     let never = quote!({ ::core::unreachable!() });
@@ -66,5 +67,78 @@ pub(super) fn table(projection: &Projection, table: &Table) -> TokenStream {
         #default
         #lookups
         #from_row
+    }
+}
+
+/// The functions on the row's type. What would take a key takes anything.
+fn lookups(projection: &Projection, table: &Table) -> TokenStream {
+    let Projection {
+        krate,
+        ident,
+        vis,
+        generics,
+        subscription,
+        ..
+    } = projection;
+    let (declared, arguments, where_clause) = (
+        &generics.declared,
+        &generics.arguments,
+        &generics.where_clause,
+    );
+    let backend = &generics.backend;
+    let any = quote!(impl ::core::marker::Sized);
+    let many = quote!(::std::vec::Vec<Self>);
+    let lookup = |name: &dyn ToTokens, takes: TokenStream, answers: &TokenStream| {
+        quote! {
+            #vis async fn #name<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
+                #takes
+            ) -> ::core::result::Result<#answers, #krate::EventStoreError> {
+                ::core::unreachable!()
+            }
+        }
+    };
+    let indexed = table.columns.iter().filter(|column| column.indexed);
+    let by_index = indexed.flat_map(|column| {
+        let (ty, at) = (&column.ty, column.ident.span());
+        let range = quote!(impl ::core::ops::RangeBounds<#ty> + ::core::marker::Send);
+        let [equal, by_range] = names::lookups(&column.name()).map(|it| names::derived(&it, at));
+        [
+            lookup(&equal, quote!(value: &#ty, page: #any), &many),
+            lookup(&by_range, quote!(range: #range, page: #any), &many),
+        ]
+    });
+    let duration = quote!(::core::time::Duration);
+    let lookups = [
+        lookup(
+            &quote!(get),
+            quote!(key: #any),
+            &quote!(::core::option::Option<Self>),
+        ),
+        lookup(&quote!(get_many), quote!(keys: #any), &many),
+        lookup(&quote!(list), quote!(page: #any), &many),
+        lookup(
+            &quote!(wait_for),
+            quote!(position: i64, timeout: #duration),
+            &quote!(()),
+        ),
+        lookup(
+            &quote!(status),
+            quote!(),
+            &quote!(#krate::table::TableStatus),
+        ),
+    ];
+    quote! {
+        #[allow(dead_code, missing_docs, unused_variables, clippy::unused_async)]
+        impl #declared #ident #arguments #where_clause {
+            #vis const SUBSCRIPTION: &'static str = #subscription;
+            #(#lookups)*
+            #(#by_index)*
+            #vis fn runner<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
+            ) -> #krate::ProjectionRunnerBuilder<#backend> {
+                ::core::unreachable!()
+            }
+        }
     }
 }

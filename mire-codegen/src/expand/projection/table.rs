@@ -1,12 +1,12 @@
-//! A projection that keeps a table: its declaration, how a row is folded, stored and read, and its
-//! look-ups.
+//! A projection that keeps a table: its declaration, and how a row is folded, stored and read.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::events::{self, Arm, Calling};
-use crate::expand::located::{self, located, start};
-use crate::expand::{default_impl, default_value, docs};
+use super::lookups::lookups;
+use crate::expand::located::{self, located};
+use crate::expand::{default_impl, default_value};
 use crate::model::{Column, Effect, Handler, Projection, Table};
 use crate::names;
 
@@ -62,7 +62,7 @@ pub(super) fn expand(projection: &Projection, table: &Table) -> TokenStream {
         });
         default_impl(ident, values)
     });
-    let (lookups, from_row) = (lookups(projection, table, Some(key)), from_row(projection));
+    let (lookups, from_row) = (lookups(projection, table, key), from_row(projection));
     quote! {
         const _: () = {
             #read_enum
@@ -241,158 +241,6 @@ fn fold(projection: &Projection, table: &Table, key: &Column) -> TokenStream {
     }
 }
 
-/// The functions on the row's type. Without a key, after a mistake, those that need one take
-/// anything.
-pub(super) fn lookups(projection: &Projection, table: &Table, key: Option<&Column>) -> TokenStream {
-    let Projection {
-        krate,
-        ident,
-        vis,
-        generics,
-        subscription,
-        ..
-    } = projection;
-    let (declared, arguments, where_clause) = (
-        &generics.declared,
-        &generics.arguments,
-        &generics.where_clause,
-    );
-    let backend = &generics.backend;
-    let table_name = &table.name;
-    let subscription_docs = docs([&*format!(
-        "The name of the subscription that keeps the table: `{subscription}`."
-    )]);
-    let result = |ty: TokenStream| quote!(::core::result::Result<#ty, #krate::EventStoreError>);
-    let option = quote!(::core::option::Option);
-    let (one, many) = (
-        result(quote!(#option<Self>)),
-        result(quote!(::std::vec::Vec<Self>)),
-    );
-    let (status, done) = (
-        result(quote!(#krate::table::TableStatus)),
-        result(quote!(())),
-    );
-    let sized = quote!(impl ::core::marker::Sized);
-    let (key_type, keys_type, page_type) = match key {
-        Some(Column { ty, .. }) => (quote!(&#ty), quote!(&[#ty]), page(krate, &quote!(&#ty))),
-        None => (sized.clone(), sized.clone(), sized),
-    };
-    let call = |function: TokenStream, arguments: TokenStream| match key {
-        Some(_) => quote!(#krate::table::#function(store, #arguments)),
-        None => quote!({
-            let _ = (store, #arguments);
-            ::core::future::ready(::core::unreachable!())
-        }),
-    };
-    let (get, get_many) = (
-        call(quote!(get), quote!(key)),
-        call(quote!(get_many), quote!(keys)),
-    );
-    let list = call(quote!(list), quote!(page));
-    let wait_for = call(
-        quote!(wait_for::<Self, #backend>),
-        quote!(position, timeout),
-    );
-    let get_status = call(quote!(status::<Self, #backend>), quote!());
-    let runner = match key {
-        Some(_) => quote!(#krate::table::runner::<Self, #backend>(store)),
-        None => quote!({
-            let _ = store;
-            ::core::unreachable!()
-        }),
-    };
-    let by_index = table
-        .columns
-        .iter()
-        .filter(|column| column.indexed)
-        .map(|column| by_index(projection, column, key, &many, &call));
-    let page_link = format!("[`Page`]({}::table::Page)", names::path_text(krate));
-    let errors = [
-        "",
-        "# Errors",
-        "",
-        "[`TableNotReady`](#krate::EventStoreError::TableNotReady) until a first version of the table",
-        "is there; what the database reports.",
-    ]
-    .map(|line| line.replace("#krate", &names::path_text(krate)));
-    let about = |lines: &[&str]| {
-        let lines = lines
-            .iter()
-            .copied()
-            .chain(errors.iter().map(String::as_str));
-        docs(lines)
-    };
-    let get_docs = about(&[&format!(
-        "The row of the table `{table_name}` with this key."
-    )]);
-    let get_many_docs =
-        about(&["The rows with these keys, as far as they are there, in no order."]);
-    let list_docs = about(&[
-        &format!(
-            "Rows in the order of their keys: so many from the start, or a {page_link}, which"
-        ),
-        "goes on behind a key.",
-    ]);
-    let wait_docs = about(&[
-        "Waits until the rows show everything up to a position of the log, as a save answers it.",
-    ]);
-    let status_docs = about(&["How far the versions of the table are, and which one serves."]);
-    let runner_docs = docs([
-        "A runner of this projection alone. It is given its settings, built, and run on every",
-        "replica.",
-    ]);
-    quote! {
-        #[allow(dead_code, unreachable_code, clippy::unused_async)]
-        impl #declared #ident #arguments #where_clause {
-            #subscription_docs
-            #vis const SUBSCRIPTION: &'static str = #subscription;
-
-            #get_docs
-            #vis async fn get<#backend: #krate::Backend>(
-                store: &#krate::EventStore<#backend>,
-                key: #key_type,
-            ) -> #one {
-                #get.await
-            }
-            #get_many_docs
-            #vis async fn get_many<#backend: #krate::Backend>(
-                store: &#krate::EventStore<#backend>,
-                keys: #keys_type,
-            ) -> #many {
-                #get_many.await
-            }
-            #list_docs
-            #vis async fn list<#backend: #krate::Backend>(
-                store: &#krate::EventStore<#backend>,
-                page: #page_type,
-            ) -> #many {
-                #list.await
-            }
-            #(#by_index)*
-            #wait_docs
-            #vis async fn wait_for<#backend: #krate::Backend>(
-                store: &#krate::EventStore<#backend>,
-                position: i64,
-                timeout: ::core::time::Duration,
-            ) -> #done {
-                #wait_for.await
-            }
-            #status_docs
-            #vis async fn status<#backend: #krate::Backend>(
-                store: &#krate::EventStore<#backend>,
-            ) -> #status {
-                #get_status.await
-            }
-            #runner_docs
-            #vis fn runner<#backend: #krate::Backend>(
-                store: &#krate::EventStore<#backend>,
-            ) -> #krate::ProjectionRunnerBuilder<#backend> {
-                #runner
-            }
-        }
-    }
-}
-
 /// Rows of the user's own queries.
 pub(super) fn from_row(projection: &Projection) -> TokenStream {
     let Projection { krate, ident, .. } = projection;
@@ -406,87 +254,6 @@ pub(super) fn from_row(projection: &Projection) -> TokenStream {
             ) -> ::core::result::Result<Self, #krate::__private::sqlx::Error> {
                 #krate::table::from_row(row)
             }
-        }
-    }
-}
-
-/// A parameter that takes a page, which goes on behind `last`.
-fn page(krate: &TokenStream, last: &TokenStream) -> TokenStream {
-    quote! {
-        impl ::core::convert::Into<#krate::table::Page<#last>> + ::core::marker::Send
-    }
-}
-
-/// The look-ups by an indexed column.
-fn by_index(
-    projection: &Projection,
-    column: &Column,
-    key: Option<&Column>,
-    many: &TokenStream,
-    call: &impl Fn(TokenStream, TokenStream) -> TokenStream,
-) -> TokenStream {
-    let Projection {
-        krate,
-        vis,
-        generics,
-        ..
-    } = projection;
-    let backend = &generics.backend;
-    let (name, ty) = (column.name(), &column.ty);
-    let at = column.ident.span();
-    let equal = names::derived(&format!("by_{name}"), at);
-    let range = names::derived(&format!("by_{name}_range"), at);
-    let page_link = format!("[`Page`]({}::table::Page)", names::path_text(krate));
-    let equal_docs = docs([
-        &*format!(
-            "Rows with this `{name}`, in the order of their keys: so many from the start, or a"
-        ),
-        &format!("{page_link}, which goes on behind a key."),
-        "",
-        "# Errors",
-        "",
-        "As [`get`](Self::get).",
-    ]);
-    let range_docs = docs([
-        &*format!(
-            "Rows whose `{name}` is in a range, in its order and then that of their keys: so many"
-        ),
-        &format!(
-            "from the start, or a {page_link}, which goes on behind a `{name}` and a key. A row"
-        ),
-        "without a value is in no range.",
-        "",
-        "# Errors",
-        "",
-        "As [`get`](Self::get).",
-    ]);
-    let sized = quote!(impl ::core::marker::Sized);
-    let (equal_page, range_page) = match key {
-        Some(Column { ty: key, .. }) => (
-            page(krate, &quote!(&#key)),
-            page(krate, &quote!((&#ty, &#key))),
-        ),
-        None => (sized.clone(), sized),
-    };
-    let at = start(ty);
-    let by_index = located(call(quote!(by_index), quote!(#name, value, page)), at);
-    let by_range = located(call(quote!(by_index_range), quote!(#name, range, page)), at);
-    quote! {
-        #equal_docs
-        #vis async fn #equal<#backend: #krate::Backend>(
-            store: &#krate::EventStore<#backend>,
-            value: &#ty,
-            page: #equal_page,
-        ) -> #many {
-            #by_index.await
-        }
-        #range_docs
-        #vis async fn #range<#backend: #krate::Backend>(
-            store: &#krate::EventStore<#backend>,
-            range: impl ::core::ops::RangeBounds<#ty> + ::core::marker::Send,
-            page: #range_page,
-        ) -> #many {
-            #by_range.await
         }
     }
 }

@@ -1,0 +1,210 @@
+//! The functions on a row's type: its look-ups, and what says how far its table is.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::expand::docs;
+use crate::expand::located::{located, start};
+use crate::model::{Column, Projection, Table};
+use crate::names;
+
+/// The functions on the row's type.
+pub(super) fn lookups(projection: &Projection, table: &Table, key: &Column) -> TokenStream {
+    let Projection {
+        krate,
+        ident,
+        vis,
+        generics,
+        subscription,
+        ..
+    } = projection;
+    let (declared, arguments, where_clause) = (
+        &generics.declared,
+        &generics.arguments,
+        &generics.where_clause,
+    );
+    let backend = &generics.backend;
+    let table_name = &table.name;
+    let subscription_docs = docs([&*format!(
+        "The name of the subscription that keeps the table: `{subscription}`."
+    )]);
+    let result = |ty: TokenStream| quote!(::core::result::Result<#ty, #krate::EventStoreError>);
+    let one = result(quote!(::core::option::Option<Self>));
+    let many = many(krate);
+    let (status, done) = (
+        result(quote!(#krate::table::TableStatus)),
+        result(quote!(())),
+    );
+    let key_type = &key.ty;
+    let page_type = page(krate, &quote!(&#key_type));
+    let by_index = table
+        .columns
+        .iter()
+        .filter(|column| column.indexed)
+        .map(|column| by_index(projection, column, key));
+    let page_link = format!("[`Page`]({}::table::Page)", names::path_text(krate));
+    let errors = [
+        "",
+        "# Errors",
+        "",
+        "[`TableNotReady`](#krate::EventStoreError::TableNotReady) until a first version of the table",
+        "is there; what the database reports.",
+    ]
+    .map(|line| line.replace("#krate", &names::path_text(krate)));
+    let about = |lines: &[&str]| {
+        let lines = lines
+            .iter()
+            .copied()
+            .chain(errors.iter().map(String::as_str));
+        docs(lines)
+    };
+    let get_docs = about(&[&format!(
+        "The row of the table `{table_name}` with this key."
+    )]);
+    let get_many_docs =
+        about(&["The rows with these keys, as far as they are there, in no order."]);
+    let list_docs = about(&[
+        &format!(
+            "Rows in the order of their keys: so many from the start, or a {page_link}, which"
+        ),
+        "goes on behind a key.",
+    ]);
+    let wait_docs = about(&[
+        "Waits until the rows show everything up to a position of the log, as a save answers it.",
+    ]);
+    let status_docs = about(&["How far the versions of the table are, and which one serves."]);
+    let runner_docs = docs([
+        "A runner of this projection alone. It is given its settings, built, and run on every",
+        "replica.",
+    ]);
+    quote! {
+        #[allow(dead_code, unreachable_code, clippy::unused_async)]
+        impl #declared #ident #arguments #where_clause {
+            #subscription_docs
+            #vis const SUBSCRIPTION: &'static str = #subscription;
+
+            #get_docs
+            #vis async fn get<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
+                key: &#key_type,
+            ) -> #one {
+                #krate::table::get(store, key).await
+            }
+            #get_many_docs
+            #vis async fn get_many<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
+                keys: &[#key_type],
+            ) -> #many {
+                #krate::table::get_many(store, keys).await
+            }
+            #list_docs
+            #vis async fn list<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
+                page: #page_type,
+            ) -> #many {
+                #krate::table::list(store, page).await
+            }
+            #(#by_index)*
+            #wait_docs
+            #vis async fn wait_for<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
+                position: i64,
+                timeout: ::core::time::Duration,
+            ) -> #done {
+                #krate::table::wait_for::<Self, #backend>(store, position, timeout).await
+            }
+            #status_docs
+            #vis async fn status<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
+            ) -> #status {
+                #krate::table::status::<Self, #backend>(store).await
+            }
+            #runner_docs
+            #vis fn runner<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
+            ) -> #krate::ProjectionRunnerBuilder<#backend> {
+                #krate::table::runner::<Self, #backend>(store)
+            }
+        }
+    }
+}
+
+/// The answer with rows.
+fn many(krate: &TokenStream) -> TokenStream {
+    quote!(::core::result::Result<::std::vec::Vec<Self>, #krate::EventStoreError>)
+}
+
+/// A parameter that takes a page, which goes on behind `last`.
+fn page(krate: &TokenStream, last: &TokenStream) -> TokenStream {
+    quote! {
+        impl ::core::convert::Into<#krate::table::Page<#last>> + ::core::marker::Send
+    }
+}
+
+/// The look-ups by an indexed column.
+fn by_index(projection: &Projection, column: &Column, key: &Column) -> TokenStream {
+    let Projection {
+        krate,
+        vis,
+        generics,
+        ..
+    } = projection;
+    let backend = &generics.backend;
+    let (name, ty) = (column.name(), &column.ty);
+    let at = column.ident.span();
+    let [equal, range] = names::lookups(&name).map(|lookup| names::derived(&lookup, at));
+    let page_link = format!("[`Page`]({}::table::Page)", names::path_text(krate));
+    let equal_docs = docs([
+        &*format!(
+            "Rows with this `{name}`, in the order of their keys: so many from the start, or a"
+        ),
+        &format!("{page_link}, which goes on behind a key."),
+        "",
+        "# Errors",
+        "",
+        "As [`get`](Self::get).",
+    ]);
+    let range_docs = docs([
+        &*format!(
+            "Rows whose `{name}` is in a range, in its order and then that of their keys: so many"
+        ),
+        &format!(
+            "from the start, or a {page_link}, which goes on behind a `{name}` and a key. A row"
+        ),
+        "without a value is in no range.",
+        "",
+        "# Errors",
+        "",
+        "As [`get`](Self::get).",
+    ]);
+    let (many, key) = (many(krate), &key.ty);
+    let equal_page = page(krate, &quote!(&#key));
+    let range_page = page(krate, &quote!((&#ty, &#key)));
+    let at = start(ty);
+    let by_index = located(
+        quote!(#krate::table::by_index(store, #name, value, page)),
+        at,
+    );
+    let by_range = located(
+        quote!(#krate::table::by_index_range(store, #name, range, page)),
+        at,
+    );
+    quote! {
+        #equal_docs
+        #vis async fn #equal<#backend: #krate::Backend>(
+            store: &#krate::EventStore<#backend>,
+            value: &#ty,
+            page: #equal_page,
+        ) -> #many {
+            #by_index.await
+        }
+        #range_docs
+        #vis async fn #range<#backend: #krate::Backend>(
+            store: &#krate::EventStore<#backend>,
+            range: impl ::core::ops::RangeBounds<#ty> + ::core::marker::Send,
+            page: #range_page,
+        ) -> #many {
+            #by_range.await
+        }
+    }
+}
