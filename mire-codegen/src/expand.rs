@@ -4,6 +4,7 @@ pub(crate) mod aggregate;
 pub(crate) mod event_data;
 mod located;
 pub(crate) mod projection;
+mod questionable;
 pub(crate) mod runner;
 mod stored;
 

@@ -191,6 +191,7 @@ fn id_of(event: &EventInfo) -> AccountId {
 }
 
 conformance!(
+    a_fold_does_not_move_its_row,
     events_become_rows_of_a_declared_table,
     rows_are_keyed_by_fields_and_fed_by_several_aggregates,
     a_plain_projection_acts_at_least_once_and_sees_the_events_info,
@@ -502,6 +503,41 @@ fn a_fingerprint_tells_declarations_apart() {
     let fingerprint = changed::Plain::TABLE.fingerprint;
     assert_eq!(fingerprint, changed::Documented::TABLE.fingerprint);
     assert_ne!(fingerprint, changed::Doubled::TABLE.fingerprint);
+}
+
+mire::projection!(
+    #[projection(subscription = "moved", reads(AccountEvent))]
+    #[ignores(AccountEvent::Opened, AccountEvent::Tagged, AccountEvent::Closed)]
+    struct Moved {
+        #[key]
+        account: String,
+        sum: i64,
+    }
+
+    #[on(AccountEvent::Deposited)]
+    fn deposited(&mut self, amount: i64) {
+        self.sum += amount;
+        std::mem::take(&mut self.account);
+    }
+);
+
+/// What a fold does to the key is undone: a row would be stored where nobody looks for it.
+async fn a_fold_does_not_move_its_row<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    let id = AccountId::new();
+    save(&store, id, vec![deposited(5), deposited(5)]).await;
+    let running = start(fast(&store, "a").subscribe_table::<Moved>());
+    let wait = || async {
+        let head = head(&store).await;
+        Moved::wait_for(&store, head, PATIENCE).await.unwrap();
+    };
+    wait().await;
+    save(&store, id, vec![deposited(5)]).await;
+    wait().await;
+    let row = Moved::get(&store, &id.to_string()).await.unwrap().unwrap();
+    assert_eq!((row.account, row.sum), (id.to_string(), 15));
+    assert_eq!(Moved::list(&store, 10).await.unwrap().len(), 1);
+    stop(running).await;
 }
 
 /// An event in another version is folded anew, wherever the projection handles it: the same fields

@@ -1,11 +1,9 @@
 //! How the columns of a generated row are stored and read.
 
-use std::hash::Hash;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::table::{ColumnDef, ColumnError, ColumnType, RowReader, RowWriter};
+use crate::table::{ColumnDef, ColumnError, ColumnType, RowReader, RowWriter, TableProjection};
 
 /// A column for values of type `T`. What is asked of the type is asked where it is made, once.
 pub struct ColumnOf<T> {
@@ -54,22 +52,10 @@ pub const fn index_column<T: IndexColumn>(name: &'static str) -> ColumnOf<T> {
     }
 }
 
-/// A type that can name a row.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be the key of a table",
-    label = "not a type that names a row",
-    note = "a key is one column: the id of the aggregate, a `String`, a number or a time",
-    note = "a type of your own is one with `impl mire::ColumnType` and `#[derive(Clone, PartialEq, Eq, Hash)]`"
-)]
-pub trait KeyColumn: ColumnType + Eq + Hash + Clone + Send + Sync + 'static {}
-
-#[diagnostic::do_not_recommend]
-impl<T: ColumnType + Eq + Hash + Clone + Send + Sync + 'static> KeyColumn for T {}
-
-/// The column that is the key.
+/// The column that is the key. What is asked of its type, the trait of the projection asks.
 #[track_caller]
-pub const fn key_column<T: KeyColumn>(name: &'static str) -> ColumnOf<T> {
-    let column = column::<T>(name);
+pub const fn key_column<P: TableProjection>(name: &'static str) -> ColumnOf<P::Key> {
+    let column = column::<P::Key>(name);
     if column.def.is_nullable() {
         panic!(
             "the key of a table is never NULL\n\

@@ -99,7 +99,7 @@ impl<S: NotNull> StoredColumn for Option<S> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a column",
     label = "no column type",
-    note = "a field of a serde type becomes a JSON column with `#[json]`",
+    note = "a field of a serde type that is neither key nor index becomes a JSON column with `#[json]`",
     note = "a type of your own becomes a column with `impl mire::ColumnType`"
 )]
 pub trait ColumnType: Sized {

@@ -44,12 +44,19 @@ pub trait EventSet: EventData {
     message = "`{Self}` can't be stored in an event",
     label = "lacks what a field of an event needs",
     note = "put `#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]` on a type of your own",
-    note = "for one from another crate, look for a feature of that crate called `serde`"
+    note = "for one from another crate, look for a feature of that crate called `serde`",
+    note = "the key of a map is text or a number, and what is stored can be shared between threads"
 )]
-pub trait EventField: Debug + Clone + PartialEq + Serialize + DeserializeOwned {}
+pub trait EventField:
+    Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: Debug + Clone + PartialEq + Serialize + DeserializeOwned> EventField for T {}
+impl<T> EventField for T where
+    T: Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+}
 
 /// Stops the compiler when a type can't be stored in an event.
 pub const fn event_field<T: EventField>() {}

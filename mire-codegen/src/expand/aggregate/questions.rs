@@ -7,10 +7,11 @@
 //! derives the functions of the type's own don't exist then, and the trait's own is meant instead; of
 //! the others there is no implementation. So no error follows from the first.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use crate::expand::located;
+use crate::expand::questionable::questionable;
 use crate::model::{Aggregate, Field};
 use crate::names;
 
@@ -21,15 +22,6 @@ pub(super) struct Questions {
     asked: (Ident, Ident),
     types: Vec<TokenStream>,
 }
-
-/// Types that can be stored for certain.
-const STORED: [&str; 17] = [
-    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32",
-    "u64", "u128", "usize", "String",
-];
-
-/// Types that can be stored when what is in them can.
-const HOLDERS: [&str; 3] = ["Box", "Option", "Vec"];
 
 /// The most events for which the types of fields are asked for. Under a bound of its own, rustc can't
 /// keep what it finds out of traits: 100 events took 0.3 s more of 1.0 s. Beyond this, serde's derives
@@ -160,27 +152,4 @@ fn askable(ty: &TokenStream) -> Option<TokenStream> {
 /// Whether it was asked for the field's type, so that nothing more has to be said of it.
 pub(super) fn is_asked(aggregate: &Aggregate, field: &Field) -> bool {
     asked(aggregate, field).is_some()
-}
-
-/// What is to be asked of a field's type: whether it can be stored, or what it holds.
-fn questionable(ty: &TokenStream) -> Option<TokenStream> {
-    let mut tokens: Vec<TokenTree> = ty.clone().into_iter().collect();
-    let text = names::path_text(ty);
-    if text.starts_with("::std::vec::Vec<") {
-        // A slice, as it is stored: `Vec` alone is known below.
-        let path = quote!(::std::vec::).into_iter().count();
-        tokens.drain(..path);
-    }
-    let is = |at: usize, known: &[&str]| matches!(tokens.get(at), Some(TokenTree::Ident(ident)) if known.iter().any(|name| ident == name));
-    let is_punct = |at: usize, c: char| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == c);
-    let last = tokens.len().saturating_sub(1);
-    if is(0, &HOLDERS) && is_punct(1, '<') && is_punct(last, '>') {
-        return questionable(&tokens[2..last].iter().cloned().collect());
-    }
-    // `Option<>` holds nothing that could be asked for; rustc says so.
-    if tokens.is_empty() {
-        return None;
-    }
-    let certain = last == 0 && is(0, &STORED) || text == "::std::string::String";
-    (!certain).then(|| ty.clone())
 }

@@ -5,6 +5,7 @@ use quote::quote;
 
 use crate::expand::docs;
 use crate::expand::located::{located, start};
+use crate::expand::questionable::questionable;
 use crate::model::{Column, Projection, Table};
 use crate::names;
 
@@ -181,6 +182,9 @@ fn by_index(projection: &Projection, column: &Column, key: &Column) -> TokenStre
     let equal_page = page(krate, &quote!(&#key));
     let range_page = page(krate, &quote!((&#ty, &#key)));
     let at = start(ty);
+    // A type that can't have an index is reported where its column is declared.
+    let known =
+        questionable(ty).map(|ty| quote!(where for<'any> #ty: #krate::__private::IndexColumn));
     let by_index = located(
         quote!(#krate::table::by_index(store, #name, value, page)),
         at,
@@ -195,7 +199,7 @@ fn by_index(projection: &Projection, column: &Column, key: &Column) -> TokenStre
             store: &#krate::EventStore<#backend>,
             value: &#ty,
             page: #equal_page,
-        ) -> #many {
+        ) -> #many #known {
             #by_index.await
         }
         #range_docs
@@ -203,7 +207,7 @@ fn by_index(projection: &Projection, column: &Column, key: &Column) -> TokenStre
             store: &#krate::EventStore<#backend>,
             range: impl ::core::ops::RangeBounds<#ty> + ::core::marker::Send,
             page: #range_page,
-        ) -> #many {
+        ) -> #many #known {
             #by_range.await
         }
     }

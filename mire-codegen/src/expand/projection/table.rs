@@ -34,7 +34,7 @@ pub(super) fn expand(projection: &Projection, table: &Table) -> TokenStream {
     let column_consts = columns
         .iter()
         .enumerate()
-        .map(|(at, column)| column_const(krate, at, column, key));
+        .map(|(at, column)| column_const(projection, at, column, key));
     let defs = (0..columns.len()).map(|at| {
         let column = column_local(at);
         quote!(#column.def)
@@ -129,16 +129,18 @@ fn column_local(at: usize) -> Ident {
 
 /// A column. What the compiler has to know of its type, it asks here alone, so that one that can't
 /// be a column is reported once.
-fn column_const(krate: &TokenStream, at: usize, column: &Column, key: &Column) -> TokenStream {
+fn column_const(projection: &Projection, at: usize, column: &Column, key: &Column) -> TokenStream {
+    let Projection { krate, ident, .. } = projection;
     let (local, name, ty) = (column_local(at), column.name(), &column.ty);
-    let function = names::local(match column {
-        _ if column.ident == key.ident => "key_column",
-        Column { indexed: true, .. } => "index_column",
-        Column { json: true, .. } => "json_column",
-        _ => "column",
-    });
+    let (function, of) = match column {
+        _ if column.ident == key.ident => ("key_column", quote!(#ident)),
+        Column { indexed: true, .. } => ("index_column", ty.clone()),
+        Column { json: true, .. } => ("json_column", ty.clone()),
+        _ => ("column", ty.clone()),
+    };
+    let function = names::local(function);
     let made = located::call(
-        quote!(#krate::__private::#function::<#ty>),
+        quote!(#krate::__private::#function::<#of>),
         quote!(#name),
         ty,
     );
@@ -185,15 +187,19 @@ fn key_of(projection: &Projection, key: &Column) -> TokenStream {
     let by_stream = projection.reads.iter().enumerate().map(|(at, set)| {
         let (variant, path, ty) = (events::set_variant(at), &set.path, &key.ty);
         let read = events::read();
-        let by_stream = projection.handlers.iter().any(|handler| {
+        let mut by_stream = projection.handlers.iter().filter(|handler| {
             handler.event.set == at
                 && matches!(handler.effect, Effect::Call(_) | Effect::Delete { .. })
                 && named(handler).is_none()
         });
-        let key = if by_stream {
-            quote!(#krate::__private::stream_key::<#path, #ty>(at))
-        } else {
-            quote!(::core::result::Result::Err(#krate::__private::no_key(at)))
+        // A key that the stream can't give is reported on the first event that lacks one.
+        let key = match by_stream.next() {
+            Some(handler) => located::call(
+                quote!(#krate::__private::stream_key::<#path, #ty>),
+                quote!(at),
+                &handler.event.path,
+            ),
+            None => quote!(::core::result::Result::Err(#krate::__private::no_key(at))),
         };
         quote!(#read::#variant(_) => #key,)
     });
@@ -232,11 +238,15 @@ fn fold(projection: &Projection, table: &Table, key: &Column) -> TokenStream {
     let makes_none = |handler: &Handler| without(handler).is_some();
     let without = (projection.handlers.iter().any(makes_none))
         .then(|| events::by_event(projection, without, &rest));
-    let new_row = new_row(&projection.krate, table, key);
+    let (new_row, key_field) = (new_row(&projection.krate, table, key), &key.ident);
     quote! {
         #without
         let mut #row = ::core::option::Option::unwrap_or_else(#row, || #new_row);
         #with
+        // The key names the row, whatever a fold has done with it.
+        if #row.#key_field != *key {
+            ::core::clone::Clone::clone_from(&mut #row.#key_field, key);
+        }
         ::core::option::Option::Some(#row)
     }
 }
