@@ -66,6 +66,7 @@ pub struct ColumnDef {
     nullable: bool,
     key: bool,
     indexed: bool,
+    exact: bool,
 }
 
 impl ColumnDef {
@@ -78,6 +79,7 @@ impl ColumnDef {
             nullable: <T::Stored as StoredColumn>::NULLABLE,
             key: false,
             indexed: false,
+            exact: T::EXACT,
         }
     }
 
@@ -124,6 +126,11 @@ impl ColumnDef {
     /// Whether both databases compare its values: texts of JSON can mean the same.
     pub(crate) const fn is_compared(&self) -> bool {
         !matches!(self.kind, ColumnKind::Json)
+    }
+
+    /// Whether its values come back as they were; see [`ColumnType::EXACT`].
+    pub(crate) const fn is_exact(&self) -> bool {
+        self.exact
     }
 
     /// Its name in the table.

@@ -106,6 +106,10 @@ pub trait ColumnType: Sized {
     /// How it is stored.
     type Stored: StoredColumn;
 
+    /// Whether each value that can be stored comes back as it was. Then a fold needn't be shown what the
+    /// table would give, which is written and read in memory otherwise; see above.
+    const EXACT: bool = false;
+
     /// The stored form of a value.
     ///
     /// # Errors
@@ -122,9 +126,10 @@ pub trait ColumnType: Sized {
 }
 
 macro_rules! stored_as_they_are {
-    ($($type:ty)*) => {$(
+    ($exact:literal: $($type:ty)*) => {$(
         impl ColumnType for $type {
             type Stored = Self;
+            const EXACT: bool = $exact;
 
             fn to_stored(&self) -> Result<Self, ColumnError> {
                 Ok(self.clone())
@@ -137,14 +142,16 @@ macro_rules! stored_as_they_are {
     )*};
 }
 
-stored_as_they_are! {
-    bool i16 i32 i64 f32 f64 String Uuid DateTime<Utc> NaiveDate NaiveTime NaiveDateTime Vec<u8> Json
-}
+stored_as_they_are! { true: bool i16 i32 i64 String Uuid NaiveDate Vec<u8> }
+
+// Times are cut, one zero is the other, and what JSON text means is for who reads it.
+stored_as_they_are! { false: f32 f64 DateTime<Utc> NaiveTime NaiveDateTime Json }
 
 macro_rules! stored_as_wider {
     ($($type:ident as $stored:ident)*) => {$(
         impl ColumnType for $type {
             type Stored = $stored;
+            const EXACT: bool = true;
 
             fn to_stored(&self) -> Result<$stored, ColumnError> {
                 $stored::try_from(*self).map_err(|_| {
@@ -176,6 +183,7 @@ where
     T::Stored: NotNull,
 {
     type Stored = Option<T::Stored>;
+    const EXACT: bool = T::EXACT;
 
     fn to_stored(&self) -> Result<Self::Stored, ColumnError> {
         self.as_ref().map(T::to_stored).transpose()

@@ -90,6 +90,8 @@ struct Slot<P> {
     row: Option<P>,
     /// Whether the table has it.
     stored: bool,
+    /// The last event that touched it, by its place in the page.
+    last: usize,
 }
 
 /// What a page touches.
@@ -118,6 +120,7 @@ impl<P: TableProjection> Touched<P> {
                     slot.insert(Slot {
                         row: None,
                         stored: false,
+                        last: at.index(),
                     });
                     index
                 }
@@ -175,8 +178,9 @@ impl<P: TableProjection> Touched<P> {
                 continue;
             };
             batch.at_event(*at);
+            slot.last = *at;
             slot.row = P::fold(slot.row.take(), key, event, delivery)
-                .map(|row| round_trip.row(&row))
+                .map(|row| round_trip.row(row))
                 .transpose()
                 .map_err(|error| not_stored::<P>(*at, error))?;
         }
@@ -202,7 +206,9 @@ impl<P: TableProjection> Touched<P> {
                 Some(row) => {
                     let mut writer = RowWriter::new(defs, &mut columns);
                     let written = row.write(&mut writer).and_then(|()| writer.finish());
-                    written.map_err(refused)?;
+                    // When an earlier event of the page is at fault, the smaller windows that
+                    // follow show it.
+                    written.map_err(|error| not_stored::<P>(slot.last, error))?;
                 }
                 None if slot.stored => gone.push(key),
                 None => {}

@@ -2,7 +2,8 @@
 //!
 //! Some are changed by being stored: a time is cut to microseconds, a type of the user's own may
 //! round. A page loads a row once and folds many events into it, so what one event leaves is written
-//! and read here before the next one sees it; else the row would depend on where pages end.
+//! and read here before the next one sees it; else the row would depend on where pages end. A row of
+//! columns that change nothing is left as it is.
 
 use std::cell::RefCell;
 
@@ -22,6 +23,8 @@ pub(super) fn key<P: TableProjection>(key: &P::Key) -> Result<P::Key, ColumnErro
 pub(super) struct RoundTrip {
     defs: &'static [ColumnDef],
     columns: RefCell<Vec<ColumnVec>>,
+    /// Whether all columns give back what they were given.
+    exact: bool,
 }
 
 impl RoundTrip {
@@ -31,11 +34,15 @@ impl RoundTrip {
         Self {
             defs,
             columns: RefCell::new(defs.iter().map(column).collect()),
+            exact: defs.iter().all(ColumnDef::is_exact),
         }
     }
 
     /// A row as it comes back.
-    pub(super) fn row<P: TableProjection>(&mut self, row: &P) -> Result<P, ColumnError> {
+    pub(super) fn row<P: TableProjection>(&mut self, row: P) -> Result<P, ColumnError> {
+        if self.exact {
+            return Ok(row);
+        }
         let columns = self.columns.get_mut();
         columns.iter_mut().for_each(ColumnVec::clear);
         let mut writer = RowWriter::new(self.defs, columns);

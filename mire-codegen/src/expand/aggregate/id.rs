@@ -107,6 +107,7 @@ fn newtype(aggregate: &Aggregate, ident: &Ident) -> TokenStream {
         #[automatically_derived]
         impl #krate::ColumnType for #ident {
             type Stored = #uuid;
+            const EXACT: bool = true;
             fn to_stored(&self) -> ::core::result::Result<#uuid, #krate::ColumnError> {
                 ::core::result::Result::Ok(self.0)
             }
