@@ -137,7 +137,7 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 ///     fn closed(&mut self) {}
 /// );
 ///
-/// Balance::runner(&store).worker_id("a").build().run(cancel).await?;
+/// Balance::runner(&store).worker_id("a").run(cancel).await?;
 /// let row = Balance::get(&store, &id).await?;
 /// ```
 ///
@@ -194,7 +194,7 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 ///     }
 /// );
 ///
-/// WelcomeMail { mailer }.runner(&store).build().run(cancel).await?;
+/// WelcomeMail { mailer }.runner(&store).run(cancel).await?;
 /// ```
 ///
 /// The struct is what the functions need. They are `async fn(&self, …)` and return nothing or a
@@ -204,7 +204,7 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 /// committed with the checkpoint, exactly once. It then runs on stores of that database. With a
 /// generic `struct Transfers<DB: mire::Backend>` and `tx: &mut DB::Connection`, on any.
 ///
-/// Written for it are `SUBSCRIPTION`, `runner(&store)`, `ActingProjection`, which
+/// Written for it are `SUBSCRIPTION`, `runner(&store)`, `wait_for`, `ActingProjection`, which
 /// `subscribe_projection(WelcomeMail { … })` takes on any runner, and `PageHandler` or
 /// `TransactionalPageHandler`, for subscriptions with settings of their own.
 ///

@@ -352,10 +352,7 @@ async fn a_plain_projection_acts_at_least_once_and_sees_the_events_info<DB: Test
     let (sent, failures) = (Arc::clone(&mail.sent), Arc::clone(&mail.failures));
     let running = start(fast(&store, "a").subscribe_projection(mail));
     let end = head(&store).await;
-    store
-        .wait_for(WelcomeMail::SUBSCRIPTION, end, PATIENCE)
-        .await
-        .unwrap();
+    WelcomeMail::wait_for(&store, end, PATIENCE).await.unwrap();
     assert_eq!(
         *sent.lock().unwrap(),
         [

@@ -8,6 +8,9 @@ use crate::errors::Errors;
 use crate::model::{Argument, Call, Effect, Form, Handler, Projection, Table};
 use crate::names;
 
+/// The functions that `projection!` generates on every projection that acts.
+const ON_ACTING: [&str; 2] = ["runner", "wait_for"];
+
 /// The functions that `projection!` generates on every projection with a table.
 const ON_TABLES: [&str; 6] = ["get", "get_many", "list", "runner", "status", "wait_for"];
 
@@ -61,7 +64,7 @@ pub(crate) fn projection(projection: &mut Projection, errors: &mut Errors) {
             .map(|&name| name.to_owned())
             .chain(lookups(table))
             .collect(),
-        Form::Acting(_) => vec!["runner".to_owned()],
+        Form::Acting(_) => ON_ACTING.map(str::to_owned).to_vec(),
     };
     projection.functions.retain(|function| {
         let free = generated_twin(&function.ident, &generated, errors);

@@ -7,6 +7,7 @@ use super::events::{self, Arm};
 use crate::expand::docs;
 use crate::expand::located::{self, located};
 use crate::model::{Acting, Effect, Projection};
+use crate::names;
 
 pub(super) fn expand(projection: &Projection, acting: &Acting) -> TokenStream {
     let Projection {
@@ -236,6 +237,16 @@ fn subscribes(projection: &Projection, acting: &Acting) -> TokenStream {
         "A runner of this projection alone. It is given its settings, built, and run on every",
         "replica.",
     ]);
+    let wait_docs = docs([
+        "Waits until it is done with everything up to a position of the log, as a save answers it.",
+        "",
+        "# Errors",
+        "",
+        &*format!(
+            "[`Timeout`]({}::EventStoreError::Timeout), and what the database reports.",
+            names::path_text(krate)
+        ),
+    ]);
     let own = &generics.declared;
     quote! {
         #[automatically_derived]
@@ -257,6 +268,15 @@ fn subscribes(projection: &Projection, acting: &Acting) -> TokenStream {
                 store: &#krate::EventStore<#backend>,
             ) -> #krate::ProjectionRunnerBuilder<#backend> {
                 #krate::__private::DatabaseOf::runner(store, self)
+            }
+
+            #wait_docs
+            #vis async fn wait_for<#backend: #krate::Backend>(
+                store: &#krate::EventStore<#backend>,
+                position: i64,
+                timeout: ::core::time::Duration,
+            ) -> ::core::result::Result<(), #krate::EventStoreError> {
+                #krate::EventStore::wait_for(store, #subscription, position, timeout).await
             }
         }
     }
