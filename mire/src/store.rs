@@ -167,7 +167,8 @@ impl<DB: Backend> EventStore<DB> {
     /// it has no events.
     ///
     /// The answer is as fresh as the database was during the call. Streams are read in pages, so
-    /// that memory does not grow with their length.
+    /// that memory does not grow with their length. An aggregate with
+    /// [snapshots](Aggregate::snapshots) that isn't cached is looked up there first, for a round trip.
     ///
     /// # Errors
     ///

@@ -194,7 +194,9 @@ impl<DB: Backend> EventStore<DB> {
     /// pending events it does nothing. Once it returns, the events are durable.
     ///
     /// Saves that are under way at the same time in one process are committed together; each has
-    /// its own outcome.
+    /// its own outcome. An aggregate with [snapshots](Aggregate::snapshots) leaves one when a save
+    /// crosses a multiple of its frequency; when that fails, the save has still succeeded, and a warning
+    /// is logged.
     ///
     /// # Errors
     ///

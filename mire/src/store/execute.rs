@@ -112,7 +112,8 @@ impl<DB: Backend> EventStore<DB> {
     ///
     /// `decide` names the aggregate by its parameter. It answers events, or a `Result` of events and a
     /// refusal; see [`Decision`] for the forms. It may be called several times, with newer states; it
-    /// should only decide.
+    /// should only decide. Snapshots are used and left as by [`load`](Self::load) and
+    /// [`save`](Self::save).
     ///
     /// # Errors
     ///
