@@ -72,6 +72,7 @@ macro_rules! all_types {
             pub struct Thing;
 
             #[event]
+            #[allow(clippy::too_many_arguments)]
             fn set(&mut self, n: i64, number: i64, owner: OwnerId, $($field: $type),+) {}
         );
 
@@ -102,6 +103,7 @@ macro_rules! all_types {
             }
 
             #[on(ThingEvent::Set)]
+            #[allow(clippy::too_many_arguments)]
             fn set(&mut self, n: i64, owner: OwnerId, $($field: $type),+) {
                 let there = n % 2 == 0;
                 $(self.$maybe = there.then(|| $field.clone());

@@ -144,7 +144,7 @@ mire::projection!(
         self.small_zero = self.zero as f32;
         self.json_zero = self.zero;
         self.no_ratio += i64::from(self.ratio.is_none());
-        self.ratio = Some(self.zero / self.zero);
+        self.ratio = Some((-value).sqrt());
         self.spent.0 += value;
     }
 );
@@ -165,7 +165,7 @@ mire::projection!(
     #[on(MeterEvent::Sent)]
     fn sent(&mut self, value: f64) {
         self.count += 1;
-        self.ratio = value / value;
+        self.ratio = 0.0 / value;
     }
 );
 
@@ -318,7 +318,8 @@ async fn a_fold_sees_what_the_table_holds_wherever_pages_end<DB: TestBackend>() 
     };
     for page in PAGES {
         let found = rows::<Last, DB>(&store, page).await;
-        assert_eq!(found, [expected.clone()], "pages of {page}");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0], expected, "pages of {page}");
         assert!(found[0].zero.is_sign_positive() && found[0].json_zero.is_sign_positive());
     }
 }
