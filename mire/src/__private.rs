@@ -20,8 +20,7 @@ pub use crate::projection::acting::{
     answered, categories, handled, held, no_runner, nothing,
 };
 pub use crate::projection::reads::{
-    NoSubscription, ParameterOf, Set, TextField, copy_of, distinct_subscription, read, read_any,
-    text_of,
+    Lends, NoSubscription, ParameterOf, Set, copy_of, distinct_subscription, lent, read, read_any,
 };
 pub use crate::snapshot::{SnapshotField, snapshot_field};
 pub use crate::upcast::{ReadsOlder, Upcast, read_older};

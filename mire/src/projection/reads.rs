@@ -1,6 +1,8 @@
 //! Which events a projection that `projection!` wrote reads, and what is asked of their enums, here
 //! and while compiling.
 
+use std::ops::Deref;
+
 use crate::event::set::{EventDef, EventSet, decode_known};
 use crate::subscription::PageEvent;
 use crate::upcast::{DecodeError, UnknownEventType};
@@ -213,27 +215,53 @@ impl<T> ParameterOf<T> for T {
     }
 }
 
-/// What a `&str` can borrow.
+/// An event's field that a parameter of type `&P` can borrow: a `P`, or what stands for one, as a
+/// `String` for a `str`. `How` only tells the implementations apart.
 #[diagnostic::on_unimplemented(
-    message = "the event's field is a `{Self}`, and the parameter a `&str`",
+    message = "the event's field is a `{Self}`, and the parameter a `&{P}`",
     label = "not the type of the event's field",
-    note = "write `{Self}` here, or `&{Self}` to borrow it (`&str` borrows a `String`)"
+    note = "write `&{Self}` here, or `{Self}` to take it by value",
+    note = "`&str` borrows a `String`, and `&[T]` a `Vec<T>`"
 )]
-pub trait TextField {
-    /// The text.
-    fn text(&self) -> &str;
+pub trait Lends<P: ?Sized, How> {
+    /// What is lent.
+    fn lend(&self) -> &P;
 }
 
-#[diagnostic::do_not_recommend]
-impl<T: std::ops::Deref<Target = str>> TextField for T {
-    fn text(&self) -> &str {
+/// The field's own type.
+pub struct Itself;
+
+/// What the field's type stands for.
+pub struct Through;
+
+impl<T: ?Sized> Lends<T, Itself> for T {
+    fn lend(&self) -> &T {
         self
     }
 }
 
-/// The text of an event's field, for a function that borrows it.
-pub fn text_of<F: TextField>(field: &F) -> &str {
-    field.text()
+#[diagnostic::do_not_recommend]
+impl<T: Deref<Target: Is<P>> + ?Sized, P: ?Sized> Lends<P, Through> for T {
+    fn lend(&self) -> &P {
+        self.deref().itself()
+    }
+}
+
+/// Equality of types, as a bound that is false where an equation would be an error of its own.
+pub trait Is<T: ?Sized> {
+    /// The same.
+    fn itself(&self) -> &T;
+}
+
+impl<T: ?Sized> Is<T> for T {
+    fn itself(&self) -> &T {
+        self
+    }
+}
+
+/// An event's field, for a function that borrows it.
+pub fn lent<P: ?Sized, How, F: Lends<P, How> + ?Sized>(field: &F) -> &P {
+    field.lend()
 }
 
 /// A copy of an event's field, for a function that takes it by value.

@@ -238,7 +238,7 @@ fn subscribes(projection: &Projection, acting: &Acting) -> TokenStream {
         "replica.",
     ]);
     let wait_docs = docs([
-        "Waits until it is done with everything up to a position of the log, as a save answers it.",
+        "Waits until it is done with everything up to a position of the log, as `execute` answers it.",
         "",
         "# Errors",
         "",

@@ -1,7 +1,7 @@
 //! The events that a projection reads: one enum over their enums, decoded by category and stored
 //! name, and a `match` over what is done for each.
 
-use proc_macro2::{Delimiter, Group, Ident, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::quote;
 
 use crate::expand::located::{self, located, start};
@@ -216,8 +216,9 @@ pub(super) fn call(
                 let local = field_local(fields.len());
                 fields.push(ident.clone());
                 let borrowed = located::from_to(quote!(&), quote!(*#local), ty);
-                if names::path_text(ty) == "&str" {
-                    located::call(quote!(#krate::__private::text_of), borrowed, ty)
+                if let Some(lent) = lent(ty) {
+                    let function = quote!(#krate::__private::lent::<#lent, _, _>);
+                    located::call(function, borrowed, &lent)
                 } else if *by_reference {
                     borrowed
                 } else {
@@ -233,4 +234,20 @@ pub(super) fn call(
         fields,
         call: located::call(quote!(Self::#ident), arguments, ident),
     }
+}
+
+/// What a parameter borrows, where that can be named: `str` of `&str`.
+fn lent(ty: &TokenStream) -> Option<TokenStream> {
+    let mut tokens = ty.clone().into_iter().peekable();
+    tokens.next_if(|it| matches!(it, TokenTree::Punct(punct) if punct.as_char() == '&'))?;
+    if tokens
+        .next_if(|it| matches!(it, TokenTree::Punct(punct) if punct.as_char() == '\''))
+        .is_some()
+    {
+        tokens.next();
+    }
+    let is_open =
+        |it: &TokenTree| matches!(it, TokenTree::Ident(word) if word == "impl" || word == "dyn");
+    let is_named = !tokens.clone().any(|it| is_open(&it));
+    is_named.then(|| tokens.collect())
 }

@@ -71,7 +71,7 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: &Column) -> T
         "goes on behind a key.",
     ]);
     let wait_docs = about(&[
-        "Waits until the rows show everything up to a position of the log, as a save answers it.",
+        "Waits until the rows show everything up to a position of the log, as `execute` answers it.",
     ]);
     let status_docs = about(&["How far the versions of the table are, and which one serves."]);
     let runner_docs = docs([
