@@ -1,6 +1,7 @@
 //! Mistakes across items, found on the model.
 
 mod aggregate;
+mod changes;
 mod event_data;
 mod projection;
 

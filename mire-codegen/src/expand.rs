@@ -56,9 +56,6 @@ fn default_impl<'a>(
 /// The value that a field has before any event. A type that has none is reported where it stands.
 fn default_value(krate: &TokenStream, function: &str, ty: &TokenStream) -> TokenStream {
     let function = names::local(function);
-    located::call(
-        quote!(#krate::__private::#function::<#ty>),
-        TokenStream::new(),
-        ty,
-    )
+    let function = quote!(#krate::__private::#function);
+    located::call(function, TokenStream::new(), ty)
 }

@@ -11,7 +11,7 @@ pub(crate) use aggregate::{Aggregate, Command, Event, Field, Id, Output, Recorde
 pub(crate) use event_data::{EventType, EventTypeForm};
 pub(crate) use projection::{
     Acting, Argument, Call, Column, Effect, EventPath, EventSet, Form, Generics, Handler,
-    Projection, Table, WrittenFunction,
+    HeldField, Projection, Table, WrittenFunction,
 };
 pub(crate) use runner::{Listed, Runner};
 pub(crate) use stored::{StoredVariant, VariantShape};

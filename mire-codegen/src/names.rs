@@ -20,6 +20,11 @@ pub(crate) fn path_text(path: &impl ToTokens) -> String {
         .collect()
 }
 
+/// A type as a message proposes it.
+pub(crate) fn type_text(ty: &impl ToTokens) -> String {
+    path_text(ty).replace(',', ", ")
+}
+
 /// `money_withdrawn` as `MoneyWithdrawn`.
 pub(crate) fn pascal(snake: &str) -> String {
     snake
@@ -88,7 +93,8 @@ pub(crate) fn unused(name: &str, tokens: &TokenStream) -> Ident {
     local(found.as_deref().unwrap_or(name))
 }
 
-fn has_word(tokens: &TokenStream, word: &str) -> bool {
+/// Whether a word stands in tokens, at any depth.
+pub(crate) fn has_word(tokens: &TokenStream, word: &str) -> bool {
     tokens.clone().into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == word,
         TokenTree::Group(group) => has_word(&group.stream(), word),
@@ -98,7 +104,9 @@ fn has_word(tokens: &TokenStream, word: &str) -> bool {
 
 /// Whether a name can be an identifier without `r#`.
 pub(crate) fn is_identifier(name: &str) -> bool {
-    syn::parse_str::<Ident>(name).is_ok()
+    // The compiler's lexer reports by itself what it takes for a malformed number.
+    let starts_as_one = name.starts_with(|c: char| c == '_' || c.is_alphabetic());
+    starts_as_one && syn::parse_str::<Ident>(name).is_ok()
 }
 
 /// What is wrong with a name that the user gave.

@@ -1,6 +1,7 @@
 //! From tokens to the model. Mistakes are collected, and mended well enough to go on.
 
 pub(crate) mod aggregate;
+mod answer;
 mod attributes;
 mod borrowed;
 mod content;
@@ -10,3 +11,4 @@ pub(crate) mod items;
 pub(crate) mod projection;
 pub(crate) mod runner;
 mod stored_name;
+mod unfit;

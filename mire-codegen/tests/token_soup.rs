@@ -93,6 +93,20 @@ const PIECES: &[&str] = &[
     "->",
 ];
 
+/// Names that Rust allows, most of them nobody's choice.
+fn identifier() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        "_{0,2}[0-9a-zA-Z]{1,4}_{0,2}[0-9a-z_]{0,4}",
+        "[\\p{XID_Start}_]\\p{XID_Continue}{0,4}",
+        prop::sample::select(vec![
+            "r#type", "self_", "given", "stream", "_1", "_2e", "__", "É"
+        ])
+        .prop_map(str::to_owned),
+    ];
+    let is_name = |name: &String| syn::parse_str::<proc_macro2::Ident>(name).is_ok();
+    name.prop_filter("what Rust calls an identifier", is_name)
+}
+
 fn soup() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(PIECES), 0..12).prop_filter_map(
         "only what the lexer lets through reaches a macro",
@@ -272,6 +286,28 @@ proptest! {
 
     #[test]
     fn projection_answers_whatever_slips(source in slipped("projection")) {
+        let input: TokenStream = source.parse().unwrap();
+        is_items_or_errors(&mire_codegen::projection(input.clone()), &input)?;
+        let _ = mire_codegen::projection_outline(input);
+    }
+
+    #[test]
+    fn no_name_is_too_odd(name in identifier(), other in identifier()) {
+        let (name, other) = (name.as_str(), other.as_str());
+        let source = format!(
+            "#[aggregate(category = \"account\", id({other}))] struct {name} {{ {other}: i64 }} \
+             #[event] fn {name}(&mut self, {other}: i64) {{}} \
+             #[event] fn {other}(&mut self, {name}: &str) {{}} \
+             #[command] fn {name}(&self, {other}: i64) -> {other} {{}}"
+        );
+        let input: TokenStream = source.parse().unwrap();
+        is_items_or_errors(&mire_codegen::aggregate(input.clone()), &input)?;
+        let _ = mire_codegen::aggregate_outline(input);
+        let source = format!(
+            "#[projection(subscription = \"balances\", reads({other}))] \
+             struct {name} {{ #[key] {other}: i64, #[index] {name}: i64 }} \
+             #[on({other}::{name}, key({other}))] fn {name}(&mut self, {other}: i64) {{}}"
+        );
         let input: TokenStream = source.parse().unwrap();
         is_items_or_errors(&mire_codegen::projection(input.clone()), &input)?;
         let _ = mire_codegen::projection_outline(input);

@@ -17,7 +17,7 @@ pub use crate::event::set::{
 };
 pub use crate::projection::acting::{
     Acting, Acts, ActsIn, Added, DatabaseOf, Handling, Held, NotAdded, Outcome, Reads, act, act_in,
-    answered, categories, handled, held, no_runner, nothing,
+    answered, categories, handled, held, held_field, no_runner, nothing,
 };
 pub use crate::projection::reads::{
     Lends, NoSubscription, ParameterOf, Set, copy_of, distinct_subscription, lent, read, read_any,

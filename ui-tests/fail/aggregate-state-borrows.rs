@@ -1,3 +1,6 @@
+#[derive(Clone, Default)]
+struct Label<'a>(std::borrow::Cow<'a, str>);
+
 mire::aggregate!(
     #[aggregate(category = "account", snapshot_every = 10)]
     struct Account<'a> {
@@ -22,7 +25,7 @@ mire::aggregate!(
 mire::aggregate!(
     #[aggregate(category = "parcel")]
     struct Parcel<'a> {
-        address: std::borrow::Cow<'a, str>,
+        address: Label<'a>,
     }
 
     #[event]

@@ -1,5 +1,8 @@
 use std::borrow::Cow;
 
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Label<'a>(Cow<'a, str>);
+
 mire::aggregate!(
     #[aggregate(category = "account")]
     struct Account {
@@ -18,7 +21,7 @@ mire::aggregate!(
     fn linked(&mut self, what: impl ToString) {}
 
     #[event]
-    fn named(&mut self, name: Cow<'a, str>) {}
+    fn named(&mut self, name: Label<'a>) {}
 
     #[event]
     fn split(&mut self, parts: Vec<Self>) {}
@@ -45,6 +48,6 @@ fn main() {
         by: None,
     });
     drop(AccountEvent::Named {
-        name: "name".into(),
+        name: Label("name".into()),
     });
 }

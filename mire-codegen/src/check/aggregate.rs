@@ -2,9 +2,7 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
-
-use super::generated_twin;
+use super::{changes, generated_twin};
 use crate::errors::Errors;
 use crate::model::{Aggregate, Command, Event};
 use crate::names;
@@ -82,30 +80,34 @@ pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
     let mut commands: Vec<Command> = Vec::new();
     for command in std::mem::take(&mut aggregate.commands) {
         let is_event = functions.contains(&command.ident.to_string());
-        if is_event || commands.iter().any(|twin| twin.ident == command.ident) {
+        let is_command = commands.iter().any(|twin| twin.ident == command.ident);
+        if is_event || is_command {
             let other = if is_event { "an event" } else { "a command" };
             errors.at(
                 command.ident.span(),
                 format_args!("there is {other} named `{}` already", command.ident),
                 "rename one of them; a command says what is wanted (`withdraw`), an event what happened (`withdrawn`)",
             );
+        }
+        if is_command {
             continue;
         }
+        if is_event {
+            // Whoever calls it means the command: the store alone calls the other one.
+            for event in &mut aggregate.events {
+                if event.ident == command.ident {
+                    event.ident = names::local(&format!("{}_event", names::text(&event.ident)));
+                }
+            }
+        }
         generated_twin(&command.ident, &GENERATED, errors);
-        let command = match applied(&command.function, &aggregate.events) {
+        let command = match changes::found(&command.function, aggregate) {
             None => command,
-            Some((at, event)) => {
-                errors.at(
-                    at,
-                    format_args!(
-                        "the command `{}` decides, and can't apply the event `{}`",
-                        command.ident, event.ident
-                    ),
-                    format_args!(
-                        "return `{}::{}`: the store applies it",
-                        aggregate.state.event, event.variant
-                    ),
-                );
+            Some(change) => {
+                // It takes the wrong `self`, or answers nothing, when that was said already.
+                if command.sound {
+                    change.refuse(&command.ident, aggregate, errors);
+                }
                 command.without_body()
             }
         };
@@ -126,31 +128,4 @@ pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
         commands.push(command);
     }
     aggregate.commands = commands;
-}
-
-/// Where a command calls the function of an event, and which one: `self.deposited(…)`.
-fn applied<'a>(tokens: &TokenStream, events: &'a [Event]) -> Option<(Span, &'a Event)> {
-    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
-    for (at, token) in tokens.iter().enumerate() {
-        if let TokenTree::Group(group) = token
-            && let Some(found) = applied(&group.stream(), events)
-        {
-            return Some(found);
-        }
-        if let [
-            TokenTree::Ident(receiver),
-            TokenTree::Punct(dot),
-            TokenTree::Ident(called),
-            TokenTree::Group(arguments),
-            ..,
-        ] = &tokens[at..]
-            && receiver == "self"
-            && dot.as_char() == '.'
-            && arguments.delimiter() == Delimiter::Parenthesis
-            && let Some(event) = events.iter().find(|event| event.ident == *called)
-        {
-            return Some((called.span(), event));
-        }
-    }
-    None
 }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::generated_twin;
+use super::{changes, generated_twin};
 use crate::errors::Errors;
-use crate::model::{Argument, Call, Effect, Form, Handler, Projection, Table};
+use crate::model::{Argument, Call, Effect, Form, Handler, Projection, Table, WrittenFunction};
 use crate::names;
 
 /// The functions that `projection!` generates on every projection that acts.
@@ -53,8 +53,10 @@ pub(crate) fn projection(projection: &mut Projection, errors: &mut Errors) {
         }
     }
     projection.handlers = handlers;
+    refuse_twins(projection, errors);
     if let Form::Table(table) = &mut projection.form {
-        key_of_stream(table, &projection.handlers, errors);
+        key_of_stream(table, &mut projection.handlers, errors);
+        keep_key(table, &mut projection.functions, errors);
         lookups_apart(table, errors);
     }
 
@@ -78,9 +80,50 @@ pub(crate) fn projection(projection: &mut Projection, errors: &mut Errors) {
     });
 }
 
+/// Two functions of one name would be told of by rustc, and then their calls as well.
+fn refuse_twins(projection: &mut Projection, errors: &mut Errors) {
+    let mut functions: Vec<WrittenFunction> = Vec::new();
+    for function in std::mem::take(&mut projection.functions) {
+        let ident = &function.ident;
+        if !functions.iter().any(|twin| twin.ident == *ident) {
+            functions.push(function);
+            continue;
+        }
+        errors.at(
+            ident.span(),
+            format_args!("there are two functions `{ident}`"),
+            "rename one of them",
+        );
+        for handler in &mut projection.handlers {
+            if matches!(&handler.effect, Effect::Call(call) if call.ident == *ident) {
+                handler.effect = Effect::Mistaken;
+            }
+        }
+    }
+    projection.functions = functions;
+}
+
+/// A fold can't say that its row is another one.
+fn keep_key(table: &Table, functions: &mut [WrittenFunction], errors: &mut Errors) {
+    let Some(key) = table.key.map(|key| &table.columns[key].ident) else {
+        return;
+    };
+    for function in functions {
+        if let Some(at) = changes::of_key(&function.tokens, key) {
+            errors.at(
+                at.span(),
+                format_args!("a fold can't change the key `{key}`: it names the row"),
+                format_args!(
+                    "remove this; which row an event changes, `key(field)` says in its `#[on(…)]`"
+                ),
+            );
+        }
+    }
+}
+
 /// Without `key(…)` a row is found by the stream's id. A function that takes a field of the key's name
 /// probably means that one.
-fn key_of_stream(table: &Table, handlers: &[Handler], errors: &mut Errors) {
+fn key_of_stream(table: &Table, handlers: &mut [Handler], errors: &mut Errors) {
     let Some(key) = table.key.map(|key| &table.columns[key].ident) else {
         return;
     };
@@ -93,22 +136,20 @@ fn key_of_stream(table: &Table, handlers: &[Handler], errors: &mut Errors) {
         else {
             continue;
         };
-        for argument in arguments {
-            if let Argument::Field { ident, .. } = argument
-                && ident == key
-            {
-                let event = names::path_text(&handler.event.path);
-                errors.at(
-                    ident.span(),
-                    format_args!(
-                        "`{event}` has a field `{key}`, but the row's key `{key}` is the stream's id"
-                    ),
-                    format_args!(
-                        "write `#[on({event}, key({key}))]` to find the row by the field, or give the key another name"
-                    ),
-                );
-            }
-        }
+        let is_key = |argument: &&Argument| matches!(argument, Argument::Field { ident, .. } if ident == key);
+        let Some(Argument::Field { ident, .. }) = arguments.iter().find(is_key) else {
+            continue;
+        };
+        let event = names::path_text(&handler.event.path);
+        errors.at(
+            ident.span(),
+            format_args!("the row's key `{key}` is filled in already: it is the stream's id"),
+            format_args!(
+                "use `self.{key}`, and remove the parameter; if the event has a field `{key}`, find the row by it: `#[on({event}, key({key}))]`"
+            ),
+        );
+        // That the event has no such field would only follow.
+        handler.effect = Effect::Mistaken;
     }
 }
 

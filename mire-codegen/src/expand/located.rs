@@ -4,7 +4,7 @@
 //! the user's tokens has its own first and last token moved there; how names resolve stays as it is.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 
 /// Tokens of ours, shown at `at`.
 pub(crate) fn located(tokens: TokenStream, at: Span) -> TokenStream {
@@ -33,6 +33,25 @@ pub(crate) fn call(
 ) -> TokenStream {
     let (first, last) = ends(at);
     let mut call = located(function, first);
+    let mut parentheses = Group::new(Delimiter::Parenthesis, arguments);
+    parentheses.set_span(Span::mixed_site().located_at(last));
+    call.extend([TokenTree::Group(parentheses)]);
+    call
+}
+
+/// `function::<Type, others>(arguments)`, shown at the user's tokens of the type. These stay as they
+/// are, so that what rustc has to say of a part of it stands on that part.
+pub(crate) fn ask(
+    function: &TokenStream,
+    ty: &TokenStream,
+    others: &TokenStream,
+    arguments: TokenStream,
+) -> TokenStream {
+    let (first, last) = ends(ty);
+    let mut call = located(quote!(#function::<), first);
+    call.extend(ty.clone());
+    call.extend(others.clone());
+    call.extend(located(quote!(>), last));
     let mut parentheses = Group::new(Delimiter::Parenthesis, arguments);
     parentheses.set_span(Span::mixed_site().located_at(last));
     call.extend([TokenTree::Group(parentheses)]);

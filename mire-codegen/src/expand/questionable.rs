@@ -33,7 +33,13 @@ pub(crate) fn questionable(ty: &TokenStream) -> Option<TokenStream> {
         } else {
             last
         };
-        return questionable(&tokens[2..end].iter().cloned().collect());
+        let inner: TokenStream = tokens[2..end].iter().cloned().collect();
+        // Of a `Box<str>` there is nothing to ask, and of a `Box<[T]>` all.
+        return match names::path_text(&inner) {
+            text if text == "str" => None,
+            text if text.starts_with('[') && is(0, &["Box"]) => Some(ty.clone()),
+            _ => questionable(&inner),
+        };
     }
     // `Option<>` holds nothing that could be asked for; rustc says so.
     if tokens.is_empty() {

@@ -140,5 +140,12 @@ pub(crate) struct Acting {
     pub(crate) connection: Option<TokenStream>,
     /// The types of its fields. None when it has generic parameters: what they are is for its user
     /// to say.
-    pub(crate) holds: Vec<TokenStream>,
+    pub(crate) holds: Vec<HeldField>,
+}
+
+/// A field of a projection that acts.
+pub(crate) struct HeldField {
+    /// Its name, or its place in a tuple; `None` in a variant of an enum.
+    pub(crate) member: Option<syn::Member>,
+    pub(crate) ty: TokenStream,
 }

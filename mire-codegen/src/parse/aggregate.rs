@@ -1,14 +1,15 @@
 //! `aggregate!`: from tokens to its model.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, GenericArgument, Path, PathArguments, Type, Visibility};
+use syn::{Attribute, GenericArgument, Path, PathArguments, Type, Visibility};
 
+use super::answer;
 use super::attributes::{NoCfg, Sorted};
 use super::borrowed;
 use super::content::{Content, Macro, content, refuse_generics};
-use super::functions::{self, Owned, SelfKind};
+use super::functions::{self, Declared, Owned, SelfKind};
 use super::items::{Data, Function};
 use super::stored_name::stored_name;
 use crate::attrs::Words;
@@ -74,7 +75,8 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
         None => Words::none(Place::Aggregate, ident.span()),
     };
     NO_CFG_ON_STATE.refuse(&["cfg"], &mut attrs.rest, errors);
-    borrowed::refuse(&mut data, "a state", errors);
+    let mut lost_fields = !borrowed::refuse_in_state(&mut data, errors);
+    let lost_state = lost_fields;
     refuse_generics(
         &mut data,
         &mut functions,
@@ -89,6 +91,7 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
         .map(|(count, _)| count);
 
     let event_enum = format!("{}Event", names::text(&ident));
+    let event_enum = names::derived(&event_enum, words.span);
     let mut fingerprint = Fingerprint::new();
     fingerprint.tokens(data.to_token_stream());
     for attr in attrs.rest.iter().filter(|it| it.path().is_ident("serde")) {
@@ -96,29 +99,31 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
     }
     let mut events = Vec::new();
     let mut commands: Vec<Command> = Vec::new();
-    let mut lost_fields = false;
     for mut function in functions {
         let mut attrs = Sorted::new(std::mem::take(&mut function.attrs));
         let name = format!("the function `{}`", function.sig.ident);
         match attrs.own(&["event", "command"], &name, errors) {
             Some(attr) if attr.path().is_ident("event") => {
-                let event = event(&category, attr, attrs, &function, errors);
-                let typed = |input: &&FnArg| matches!(input, FnArg::Typed(_));
-                let declared = function.sig.inputs.iter().filter(typed).count();
-                lost_fields |= event.fields.len() < declared;
+                let inputs = function.sig.inputs.to_token_stream();
+                let (mut event, is_whole) = event(&category, &ident, attr, attrs, function, errors);
+                lost_fields |= !is_whole;
+                if lost_state {
+                    // What it does to the state as it was written would only follow from it.
+                    event.body = quote!({});
+                }
                 fingerprint.text(&event.stored);
                 // The same fields can mean something else in another version.
                 fingerprint.text(&event.version.to_string());
                 for upcast in &event.upcasts {
                     fingerprint.tokens(upcast.clone());
                 }
-                fingerprint.tokens(function.sig.inputs.to_token_stream());
+                fingerprint.tokens(inputs);
                 fingerprint.tokens(event.body.clone());
                 events.push(event);
             }
             Some(attr) => {
                 Words::read(Place::Command, &attr, errors);
-                commands.push(command(data.vis(), &event_enum, attrs, function, errors));
+                commands.push(command(&data, &event_enum, attrs, function, errors));
             }
             None => {
                 errors.at(
@@ -132,9 +137,9 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
                 let mut unsaid = Errors::default();
                 if functions::receiver(&function.sig).0 == SelfKind::Mutable {
                     let attr = syn::parse_quote!(#[event]);
-                    events.push(event(&category, attr, attrs, &function, &mut unsaid));
+                    events.push(event(&category, &ident, attr, attrs, function, &mut unsaid).0);
                 } else {
-                    let command = command(data.vis(), &event_enum, attrs, function, &mut unsaid);
+                    let command = command(&data, &event_enum, attrs, function, &mut unsaid);
                     let recorded = false;
                     commands.push(Command {
                         recorded,
@@ -151,7 +156,7 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
     Aggregate {
         krate,
         state: State {
-            event: names::derived(&event_enum, words.span),
+            event: event_enum,
             vis: data.vis().to_token_stream(),
             derives: attrs.derives(),
             defaults: defaults(&data, &mut attrs),
@@ -249,63 +254,91 @@ fn id(words: &Words, state: &Ident, errors: &mut Errors) -> Id {
     }
 }
 
+/// Reads an event; answers as well whether its fields are what was written.
 fn event(
     category: &str,
+    state: &Ident,
     attr: Attribute,
     mut attrs: Sorted,
-    function: &Function,
+    mut function: Function,
     errors: &mut Errors,
-) -> Event {
-    let sig = &function.sig;
-    let what = format!("the event `{}`", sig.ident);
+) -> (Event, bool) {
+    let ident = function.sig.ident.clone();
+    let what = format!("the event `{ident}`");
     NO_CFG_ON_EVENT.refuse(&["cfg"], &mut attrs.rest, errors);
     attrs.refuse_rest("an event", errors);
     let words = Words::read(Place::Event, &attr, errors);
     let given = words.text("name", errors);
-    let name = stored_name(&sig.ident, "name", given.as_ref(), errors);
-    let (version, upcasts) = versions(&words, &sig.ident, errors);
-    let fields = functions::parameters(function, errors)
+    let name = stored_name(&ident, "name", given.as_ref(), errors);
+    let (version, upcasts) = versions(&words, &ident, errors);
+    let before = errors.count();
+    functions::mend_receiver(&mut function, state, "&mut self", errors);
+    functions::take_tuples_apart(&mut function, errors);
+    let fields: Vec<Field> = functions::parameters(&mut function, errors)
         .into_iter()
-        .filter_map(|(mut parameter, typed)| {
-            let mut attrs = Sorted::new(typed.attrs.clone());
-            let _ = attrs.own(&[], "a field of an event", errors);
-            NO_CFG_ON_FIELD.refuse(&["cfg", "cfg_attr"], &mut attrs.rest, errors);
-            let Owned {
-                stored,
-                by_reference,
-                mended,
-            } = functions::owned(&typed.ty, errors)?;
-            let (docs, rest) = (attrs.docs.tokens, attrs.rest);
-            if let Some(ty) = mended {
-                let pat = &typed.pat;
-                parameter.declared = quote!(#pat: #ty);
-            }
-            Some(Field {
-                parameter,
-                attrs: quote!(#docs #(#rest)*),
-                own_attrs: rest.len(),
-                stored,
-                by_reference,
-            })
-        })
+        .filter(|declared| declared.is_named)
+        .filter_map(|declared| field(declared, errors))
         .collect();
-    let sound = check_event(function, &what, errors);
+    let is_whole = errors.count() == before;
+    let sound = check_event(&function, &what, is_whole, errors);
     let body = match &function.body {
-        Some(body) if sound => body.clone(),
+        Some(body) if sound && is_whole => body.clone(),
         _ => quote!({}),
     };
-    Event {
-        ident: sig.ident.clone(),
-        variant: variant(&sig.ident, errors),
+    let event = Event {
+        variant: variant(&ident, errors),
         docs: attrs.docs,
         attrs: attrs.lints,
         stored: format!("{category}.{name}"),
-        stored_span: given.map_or(sig.ident.span(), |given| given.span()),
+        stored_span: given.map_or(ident.span(), |given| given.span()),
+        ident,
         version,
         upcasts,
         fields,
         body,
+    };
+    (event, is_whole)
+}
+
+/// A field of an event; `None` when nothing could be stored in its place.
+fn field(declared: Declared, errors: &mut Errors) -> Option<Field> {
+    let Declared {
+        mut parameter,
+        ty,
+        attrs,
+        is_named: _,
+    } = declared;
+    let mut attrs = Sorted::new(attrs);
+    let _ = attrs.own(&[], "a field of an event", errors);
+    NO_CFG_ON_FIELD.refuse(&["cfg", "cfg_attr"], &mut attrs.rest, errors);
+    let Owned {
+        stored,
+        by_reference,
+        mended,
+    } = functions::owned(&ty, errors)?;
+    let (docs, rest) = (attrs.docs.tokens, attrs.rest);
+    let name = names::text(&parameter.ident);
+    let plain = name.trim_start_matches('_');
+    if name != plain && rest.is_empty() && names::is_identifier(plain) {
+        errors.at(
+            parameter.ident.span(),
+            format_args!("the field would be stored as `{name}`"),
+            format_args!(
+                "name it `{plain}`: what the function of an event doesn't use gives no warning"
+            ),
+        );
     }
+    if let Some(ty) = mended {
+        let ident = &parameter.ident;
+        parameter.declared = quote!(#ident: #ty);
+    }
+    Some(Field {
+        parameter,
+        attrs: quote!(#docs #(#rest)*),
+        own_attrs: rest.len(),
+        stored,
+        by_reference,
+    })
 }
 
 fn variant(ident: &Ident, errors: &mut Errors) -> Ident {
@@ -318,11 +351,14 @@ fn variant(ident: &Ident, errors: &mut Errors) -> Ident {
         format_args!("the event `{ident}` would be the variant `{name}`, which Rust doesn't allow"),
         "rename the function",
     );
-    Ident::new(&format!("{name}Event"), ident.span())
+    // A word of Rust, or what begins with a digit.
+    let others = [format!("{name}Event"), format!("Event{name}")];
+    let other = others.into_iter().find(|it| names::is_identifier(it));
+    Ident::new(other.as_deref().unwrap_or("Event"), ident.span())
 }
 
 /// Refuses what an event can't be; answers whether its body may go out as it stands.
-fn check_event(function: &Function, what: &str, errors: &mut Errors) -> bool {
+fn check_event(function: &Function, what: &str, is_whole: bool, errors: &mut Errors) -> bool {
     let sig = &function.sig;
     let mut sound = functions::refuse_qualifiers(sig, what, errors);
     if let Some(token) = &sig.constness {
@@ -340,12 +376,15 @@ fn check_event(function: &Function, what: &str, errors: &mut Errors) -> bool {
         );
         sound = false;
     }
-    sound &= functions::refuse_generics(
-        sig,
-        what,
-        "an event is stored, so each field has one type: write it out",
-        errors,
-    );
+    // Of a lifetime it was said where a field has it.
+    if is_whole || !functions::has_only_lifetimes(sig) {
+        sound &= functions::refuse_generics(
+            sig,
+            what,
+            "an event is stored, so each field has one type: write it out",
+            errors,
+        );
+    }
     let (receiver, span) = functions::receiver(sig);
     if receiver != SelfKind::Mutable {
         errors.at(
@@ -434,16 +473,15 @@ fn versions(words: &Words, ident: &Ident, errors: &mut Errors) -> (u32, Vec<Toke
 }
 
 fn command(
-    state: &Visibility,
-    event: &str,
+    state: &Data,
+    event: &Ident,
     attrs: Sorted,
-    function: Function,
+    mut function: Function,
     errors: &mut Errors,
 ) -> Command {
-    let sig = &function.sig;
-    let what = format!("the command `{}`", sig.ident);
-    let mut sound = functions::refuse_qualifiers(sig, &what, errors);
-    if let Some(token) = &sig.asyncness {
+    let what = format!("the command `{}`", function.sig.ident);
+    let mut sound = functions::refuse_qualifiers(&function.sig, &what, errors);
+    if let Some(token) = &function.sig.asyncness {
         errors.at(
             token.span,
             format_args!("{what} can't be `async`: it decides on the state alone"),
@@ -451,7 +489,8 @@ fn command(
         );
         sound = false;
     }
-    let (receiver, span) = functions::receiver(sig);
+    let mut lost_body = functions::mend_receiver(&mut function, state.ident(), "&self", errors);
+    let (receiver, span) = functions::receiver(&function.sig);
     if receiver != SelfKind::Shared {
         let mend = if receiver == SelfKind::Mutable {
             "take `&self`; the change belongs in an `#[event]`, which the command returns"
@@ -465,22 +504,16 @@ fn command(
         );
         sound = false;
     }
-    let parameters = functions::parameters(&function, errors);
+    let parameters = functions::parameters(&mut function, errors);
+    lost_body |= answer::mend(&mut function.sig, state.ident(), event, &what, errors);
+    let sig = &function.sig;
     let output = match functions::return_type(sig) {
-        Some(ty) => output(ty, event),
-        None => {
-            errors.at(
-                sig.ident.span(),
-                format_args!("{what} returns no event"),
-                "return the event that it makes happen: one, an `Option`, a `Vec` or an array, or a `Result` of these",
-            );
-            sound = false;
-            Output {
-                ty: quote!(()),
-                span: sig.ident.span(),
-                recorded: Recorded::Nothing,
-            }
-        }
+        Some(ty) => output(ty, &names::text(event)),
+        None => Output {
+            ty: quote!(()),
+            span: sig.ident.span(),
+            recorded: Recorded::Nothing,
+        },
     };
     if function.body.is_none() {
         errors.at(
@@ -490,8 +523,8 @@ fn command(
         );
     }
     let written = |vis: &Visibility| vis.to_token_stream().to_string();
-    let recorded =
-        matches!(function.vis, Visibility::Public(_)) || written(&function.vis) == written(state);
+    let recorded = matches!(function.vis, Visibility::Public(_))
+        || written(&function.vis) == written(state.vis());
     let (impl_generics, where_clause) = (&sig.generics, &sig.generics.where_clause);
     let params = &impl_generics.params;
     let generics = if params.is_empty() {
@@ -499,21 +532,22 @@ fn command(
     } else {
         quote!(<#params>)
     };
-    Command {
+    let command = Command {
         ident: sig.ident.clone(),
         recorded,
         sound,
         generics,
         where_clause: where_clause.to_token_stream(),
-        parameters: parameters
-            .into_iter()
-            .map(|(parameter, _)| parameter)
-            .collect(),
+        parameters: parameters.into_iter().map(|it| it.parameter).collect(),
         output,
         function: written_out(&attrs, &function),
         cfg: attrs.of("cfg"),
         deprecated: attrs.of("deprecated"),
         docs: attrs.docs,
+    };
+    match lost_body {
+        true => command.without_body(),
+        false => command,
     }
 }
 
@@ -558,7 +592,9 @@ fn recorded(ty: &Type, event: &str) -> Recorded {
         && let PathArguments::AngleBracketed(arguments) = &mut last.arguments
         && let Some(first) = arguments.args.first_mut()
     {
-        *first = GenericArgument::Type(syn::parse_quote!(()));
+        // It stands where the events do, so that rustc tells of a `Result` without an error's type once.
+        let nothing = quote_spanned!(first.span()=> ());
+        *first = GenericArgument::Type(syn::parse_quote!(#nothing));
         return Recorded::Result(path.to_token_stream());
     }
     Recorded::Named

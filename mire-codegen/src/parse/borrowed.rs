@@ -1,5 +1,6 @@
 //! Borrows in what has to own its data: a state, a row, an event's field. They are refused where
 //! they stand, and the types that own the same go out instead, so that rustc has nothing to add.
+//! What a state can't hold for other reasons goes the same way.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
@@ -7,13 +8,43 @@ use syn::visit::{self, Visit};
 use syn::{Field, GenericParam, Type};
 
 use super::items::Data;
+use super::unfit::{self, Holder, Unfit};
 use crate::errors::Errors;
 use crate::names;
 
-/// Refuses what the fields of a struct borrow; `what` is the struct's role, as in "a state".
-pub(super) fn refuse(data: &mut Data, what: &str, errors: &mut Errors) {
-    let lifetimes = take_lifetimes(data);
+/// Refuses what the fields of a state can't hold; answers whether all can stay as it was written.
+pub(super) fn refuse_in_state(data: &mut Data, errors: &mut Errors) -> bool {
     let before = errors.count();
+    for field in fields(data) {
+        let mut ty = field.ty.clone();
+        if let Some(Unfit { span, wrong, mend }) = unfit::mend(&mut ty, Holder::State, false) {
+            match mend {
+                Some(mend) => errors.at(span, wrong, mend),
+                None => {
+                    let owned = owned(ty.to_token_stream(), &[]);
+                    errors.at(
+                        span,
+                        wrong,
+                        format_args!("write `{}`", names::type_text(&owned)),
+                    );
+                }
+            }
+            field.ty = ty;
+        }
+    }
+    let sound = errors.count() == before;
+    refuse_borrows(data, "a state", errors, before) && sound
+}
+
+/// Refuses what the fields of a struct borrow; `what` is the struct's role, as in "a row". Answers
+/// whether it borrows nothing.
+pub(super) fn refuse(data: &mut Data, what: &str, errors: &mut Errors) -> bool {
+    let before = errors.count();
+    refuse_borrows(data, what, errors, before)
+}
+
+fn refuse_borrows(data: &mut Data, what: &str, errors: &mut Errors, before: usize) -> bool {
+    let lifetimes = take_lifetimes(data);
     for field in fields(data) {
         let mut finder = Borrow::default();
         finder.visit_type(&field.ty);
@@ -27,7 +58,7 @@ pub(super) fn refuse(data: &mut Data, what: &str, errors: &mut Errors) {
             errors.at(
                 span,
                 format_args!("{what} owns what it holds, so it can't hold a reference"),
-                format_args!("write `{}`", names::path_text(&owned)),
+                format_args!("write `{}`", names::type_text(&owned)),
             );
         }
         field.ty = owned;
@@ -41,6 +72,7 @@ pub(super) fn refuse(data: &mut Data, what: &str, errors: &mut Errors) {
             "remove it, and use types that own their data",
         );
     }
+    errors.count() == before && lifetimes.is_empty()
 }
 
 /// Takes the lifetimes out of the generic parameters.

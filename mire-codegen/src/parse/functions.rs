@@ -3,14 +3,19 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{FnArg, Pat, PatType, Receiver, ReturnType, Signature, Type};
+use syn::{
+    Attribute, FnArg, GenericParam, Pat, PatType, Receiver, ReturnType, Signature, Token, Type,
+};
 
 use super::borrowed;
 use super::items::Function;
+use super::unfit::{self, Holder, Unfit};
 use crate::errors::Errors;
 use crate::model::Parameter;
+use crate::names;
 
 /// How a function takes `self`.
 #[derive(PartialEq, Eq, Clone, Copy)]
@@ -33,7 +38,7 @@ pub(crate) fn receiver(sig: &Signature) -> (SelfKind, Span) {
     (self_kind(receiver), receiver.span())
 }
 
-fn self_kind(receiver: &Receiver) -> SelfKind {
+pub(crate) fn self_kind(receiver: &Receiver) -> SelfKind {
     let written = receiver.to_token_stream().to_string();
     match written.split_whitespace().collect::<String>().as_str() {
         "&self" => SelfKind::Shared,
@@ -81,55 +86,198 @@ pub(crate) fn refuse_generics(
     errors: &mut Errors,
 ) -> bool {
     let generics = &sig.generics;
-    let span = match (generics.params.first(), &generics.where_clause) {
-        (Some(parameter), _) => parameter.span(),
-        (None, Some(clause)) => clause.where_token.span,
+    match (generics.params.first(), &generics.where_clause) {
+        (Some(GenericParam::Lifetime(lifetime)), _) => {
+            let (span, name) = (lifetime.span(), &lifetime.lifetime);
+            errors.at(
+                span,
+                format_args!("{what} has no lifetimes"),
+                format_args!("remove `{name}`, and write `&` for `&{name}`"),
+            );
+        }
+        (Some(parameter), _) => errors.at(
+            parameter.span(),
+            format_args!("{what} has no generic parameters"),
+            mend,
+        ),
+        (None, Some(clause)) => errors.at(
+            clause.where_token.span,
+            format_args!("{what} has no generic parameters, so it bounds none"),
+            "remove the `where`",
+        ),
         (None, None) => return true,
-    };
-    errors.at(span, format_args!("{what} has no generic parameters"), mend);
+    }
     false
 }
 
-/// The parameters behind `self`, each a plain name.
-pub(crate) fn parameters<'a>(
-    function: &'a Function,
-    errors: &mut Errors,
-) -> Vec<(Parameter, &'a PatType)> {
-    let mut parameters: Vec<(Parameter, &PatType)> = Vec::new();
-    for argument in &function.sig.inputs {
-        let FnArg::Typed(typed) = argument else {
+/// Whether all generic parameters are lifetimes.
+pub(crate) fn has_only_lifetimes(sig: &Signature) -> bool {
+    let mut params = sig.generics.params.iter();
+    params.all(|it| matches!(it, GenericParam::Lifetime(_)))
+}
+
+/// A parameter, and what was written for it.
+pub(crate) struct Declared {
+    pub(crate) parameter: Parameter,
+    pub(crate) ty: Type,
+    pub(crate) attrs: Vec<Attribute>,
+    /// Whether its name is known.
+    pub(crate) is_named: bool,
+}
+
+impl Declared {
+    fn of(typed: &PatType, ident: Ident, is_named: bool) -> Self {
+        let (pat, ty) = (&typed.pat, &typed.ty);
+        Self {
+            parameter: Parameter {
+                ident,
+                declared: quote!(#pat: #ty),
+                ty: ty.to_token_stream(),
+            },
+            ty: (**ty).clone(),
+            attrs: typed.attrs.clone(),
+            is_named,
+        }
+    }
+}
+
+const PLAIN_NAME: &str = "a parameter here is a plain name";
+
+/// The parameters behind `self`, each a plain name. What is wrong is mended in the signature as well, as
+/// far as a name is known; the pattern of another one stays there, and has a name that nobody sees.
+pub(crate) fn parameters(function: &mut Function, errors: &mut Errors) -> Vec<Declared> {
+    let mut parameters: Vec<Declared> = Vec::new();
+    let mut inputs: Punctuated<FnArg, Token![,]> = Punctuated::new();
+    for argument in std::mem::take(&mut function.sig.inputs) {
+        let FnArg::Typed(mut typed) = argument else {
+            inputs.push(argument);
             continue;
         };
-        let Some(ident) = plain_name(&typed.pat) else {
-            errors.at(
-                typed.pat.span(),
-                "a parameter here is a plain name",
-                "write `name: Type`, and take the value apart in the body",
-            );
-            continue;
+        let (ident, is_named) = match plain_name(&typed.pat) {
+            Some(ident) => (ident.clone(), true),
+            None => {
+                let named = named_pattern(&typed.pat);
+                let mend = match &named {
+                    Some(ident) => format!("write `{ident}: {}`", names::type_text(&typed.ty)),
+                    None => format!(
+                        "write `name: {}`, and take the value apart in the body",
+                        names::type_text(&typed.ty)
+                    ),
+                };
+                errors.at(typed.pat.span(), PLAIN_NAME, mend);
+                match named {
+                    Some(ident) => {
+                        *typed.pat = syn::parse_quote!(#ident);
+                        (ident, true)
+                    }
+                    None => {
+                        let unseen = format!("parameter_{}", parameters.len());
+                        (names::local(&unseen), false)
+                    }
+                }
+            }
         };
-        if parameters.iter().any(|(twin, _)| twin.ident == *ident) {
+        if parameters.iter().any(|twin| twin.parameter.ident == ident) {
             errors.at(
                 ident.span(),
                 format_args!("the parameter `{ident}` is declared twice"),
-                "rename one of them",
+                "remove it, or give it another name",
             );
             continue;
         }
-        let (pat, ty) = (&typed.pat, &typed.ty);
-        let parameter = Parameter {
-            ident: ident.clone(),
-            declared: quote!(#pat: #ty),
-            ty: ty.to_token_stream(),
-        };
-        parameters.push((parameter, typed));
+        parameters.push(Declared::of(&typed, ident, is_named));
+        inputs.push(FnArg::Typed(typed));
     }
+    function.sig.inputs = inputs;
     parameters
+}
+
+/// Takes apart tuples among the parameters of an event, so that each field has its name.
+pub(crate) fn take_tuples_apart(function: &mut Function, errors: &mut Errors) {
+    let mut inputs: Punctuated<FnArg, Token![,]> = Punctuated::new();
+    for argument in std::mem::take(&mut function.sig.inputs) {
+        let parts = match &argument {
+            FnArg::Typed(typed) => parts(typed),
+            FnArg::Receiver(_) => None,
+        };
+        match (parts, argument) {
+            (Some(parts), FnArg::Typed(typed)) => {
+                let written = |(pat, ty): &(Pat, Type)| {
+                    format!("{}: {}", names::path_text(pat), names::type_text(ty))
+                };
+                let fields: Vec<String> = parts.iter().map(written).collect();
+                errors.at(
+                    typed.pat.span(),
+                    PLAIN_NAME,
+                    format_args!("write `{}`", fields.join(", ")),
+                );
+                let fields = parts
+                    .into_iter()
+                    .map(|(pat, ty)| syn::parse_quote!(#pat: #ty));
+                inputs.extend::<Vec<FnArg>>(fields.collect());
+            }
+            (_, argument) => inputs.push(argument),
+        }
+    }
+    function.sig.inputs = inputs;
+}
+
+/// The fields in `(amount, fee): (i64, i64)`.
+fn parts(typed: &PatType) -> Option<Vec<(Pat, Type)>> {
+    let (Pat::Tuple(pat), Type::Tuple(ty)) = (&*typed.pat, &*typed.ty) else {
+        return None;
+    };
+    let parts = pat.elems.iter().zip(&ty.elems);
+    let named: Vec<(Pat, Type)> = parts
+        .filter(|(pat, _)| plain_name(pat).is_some())
+        .map(|(pat, ty)| (pat.clone(), ty.clone()))
+        .collect();
+    (pat.elems.len() == ty.elems.len() && !named.is_empty()).then_some(named)
+}
+
+/// Mends `fn deposited(account: &mut Account, …)`, where `self` goes by another name; answers whether
+/// it was so. What the body does with that name is lost.
+pub(crate) fn mend_receiver(
+    function: &mut Function,
+    state: &Ident,
+    receiver: &str,
+    errors: &mut Errors,
+) -> bool {
+    let sig = &mut function.sig;
+    let Some(FnArg::Typed(typed)) = sig.inputs.first() else {
+        return false;
+    };
+    let of = match &*typed.ty {
+        Type::Reference(reference) => &*reference.elem,
+        other => other,
+    };
+    let is_state =
+        matches!(of, Type::Path(path) if path.path.is_ident("Self") || path.path.is_ident(state));
+    let Some(name) = plain_name(&typed.pat).filter(|_| is_state) else {
+        return false;
+    };
+    errors.on(
+        typed,
+        format_args!("the function `{}` is a method of `{state}`", sig.ident),
+        format_args!("write `{receiver}`, and `self` for `{name}` in the body"),
+    );
+    if let (Some(first), Ok(mended)) = (sig.inputs.first_mut(), syn::parse_str(receiver)) {
+        *first = mended;
+    }
+    true
 }
 
 fn plain_name(pat: &Pat) -> Option<&Ident> {
     match pat {
         Pat::Ident(pat) if pat.subpat.is_none() && pat.by_ref.is_none() => Some(&pat.ident),
+        _ => None,
+    }
+}
+
+/// The name in `ref amount` and `amount @ _`.
+fn named_pattern(pat: &Pat) -> Option<Ident> {
+    match pat {
+        Pat::Ident(pat) => Some(pat.ident.clone()),
         _ => None,
     }
 }
@@ -146,69 +294,93 @@ pub(crate) struct Owned {
 /// The type a field has when a function takes it as `ty`: `&str` is a `String`, `&[T]` a `Vec<T>`,
 /// `&T` a `T`. `None` when no type could be stored in its place.
 pub(crate) fn owned(ty: &Type, errors: &mut Errors) -> Option<Owned> {
-    let mut mended = None;
-    let (inner, stored, by_reference) = match ty {
+    let before = errors.count();
+    let (mut inner, by_reference) = match ty {
         Type::Reference(reference) => {
-            let inner = &*reference.elem;
-            if let Some(mutable) = &reference.mutability {
-                errors.at(
-                    mutable.span(),
-                    "an event has happened, so its fields can't be changed",
-                    "take the field by `&`, or by value",
-                );
-                mended = Some(quote!(&#inner));
-            }
-            let stored = match inner {
-                Type::Path(path) if path.path.is_ident("str") => {
-                    quote!(::std::string::String)
-                }
-                Type::Slice(slice) => {
-                    let elem = &slice.elem;
-                    quote!(::std::vec::Vec<#elem>)
-                }
-                other => other.to_token_stream(),
-            };
-            (inner, stored, true)
+            lent(reference, errors);
+            ((*reference.elem).clone(), true)
         }
-        other => (other, other.to_token_stream(), false),
+        other => (other.clone(), false),
     };
+    misfit(&mut inner, by_reference, errors);
     let mut finder = NotStorable::default();
-    finder.visit_type(inner);
-    let Some((span, wrong, mend)) = finder.found else {
-        return Some(Owned {
-            stored,
-            by_reference,
-            mended,
-        });
-    };
-    errors.at(span, wrong, mend);
-    let text = stored.to_string();
-    let stored = if text.starts_with("impl") && (text.contains("str") || text.contains("String")) {
-        // `impl AsRef<str>` and its like.
-        quote!(::std::string::String)
-    } else {
-        let mut lifetimes = Lifetimes::default();
-        lifetimes.visit_type(inner);
-        borrowed::owned(stored, &lifetimes.0)
-    };
-    let names_one = |ty: &Type| {
-        let mut again = NotStorable::default();
-        again.visit_type(ty);
-        again.found.is_none()
-    };
-    if !syn::parse2::<Type>(stored.clone()).is_ok_and(|ty| names_one(&ty)) {
-        return None;
+    finder.visit_type(&inner);
+    let mut stored = as_stored(&inner, by_reference);
+    if let Some((span, wrong, mend)) = finder.found {
+        errors.at(span, wrong, mend);
+        let text = stored.to_string();
+        stored = if text.starts_with("impl") && (text.contains("str") || text.contains("String")) {
+            // `impl AsRef<str>` and its like.
+            quote!(::std::string::String)
+        } else {
+            let mut lifetimes = Lifetimes::default();
+            lifetimes.visit_type(&inner);
+            borrowed::owned(stored, &lifetimes.0)
+        };
+        let names_one = |ty: &Type| {
+            let mut again = NotStorable::default();
+            again.visit_type(ty);
+            again.found.is_none()
+        };
+        if !syn::parse2::<Type>(stored.clone()).is_ok_and(|ty| names_one(&ty)) {
+            return None;
+        }
     }
-    let mended = if by_reference {
-        quote!(&#stored)
-    } else {
-        stored.clone()
-    };
+    let mended = (errors.count() > before).then(|| match by_reference {
+        true => quote!(&#stored),
+        false => stored.clone(),
+    });
     Some(Owned {
         stored,
         by_reference,
-        mended: Some(mended),
+        mended,
     })
+}
+
+/// The stored type of what a function takes, or borrows.
+fn as_stored(ty: &Type, by_reference: bool) -> TokenStream {
+    match ty {
+        Type::Path(path) if by_reference && path.path.is_ident("str") => {
+            quote!(::std::string::String)
+        }
+        Type::Slice(slice) if by_reference => {
+            let elem = &slice.elem;
+            quote!(::std::vec::Vec<#elem>)
+        }
+        other => other.to_token_stream(),
+    }
+}
+
+/// Refuses what a reference to a field can't say: that it changes the field, or how long it lives.
+fn lent(reference: &syn::TypeReference, errors: &mut Errors) {
+    if let Some(mutable) = &reference.mutability {
+        errors.at(
+            mutable.span(),
+            "an event has happened, so its fields can't be changed",
+            "take the field by `&`, or by value",
+        );
+    }
+    if let Some(lifetime) = &reference.lifetime {
+        errors.at(
+            lifetime.span(),
+            format_args!("an event owns its data, so no field of it lives for `{lifetime}`"),
+            format_args!("write `&{}`", names::type_text(&reference.elem)),
+        );
+    }
+}
+
+/// Refuses a type that no event can hold, and mends it.
+fn misfit(inner: &mut Type, by_reference: bool, errors: &mut Errors) {
+    let Some(Unfit { span, wrong, mend }) = unfit::mend(inner, Holder::Event, by_reference) else {
+        return;
+    };
+    let text = names::type_text(inner);
+    match mend {
+        Some(mend) => errors.at(span, wrong, mend),
+        None if by_reference && text == "String" => errors.at(span, wrong, "write `&str`"),
+        None if by_reference => errors.at(span, wrong, format_args!("write `&{text}`")),
+        None => errors.at(span, wrong, format_args!("write `{text}`")),
+    }
 }
 
 /// All lifetimes in a type.

@@ -2,6 +2,7 @@
 
 mod events;
 mod functions;
+mod lent;
 mod row;
 
 use proc_macro2::{Ident, TokenStream};
@@ -18,7 +19,7 @@ use super::items::{Data, Function};
 use crate::attrs::Words;
 use crate::errors::Errors;
 use crate::keywords::Place;
-use crate::model::{Acting, Form, Generics, Projection, Table};
+use crate::model::{Acting, Form, Generics, HeldField, Projection, Table};
 use crate::names;
 
 /// What a macro call holds.
@@ -74,9 +75,12 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
         .map(|function| events::on(function, &ident, errors))
         .collect();
     let mut reads = Reads::of(&words, &ident, &functions, errors);
-    if row::has_marks(&data) {
-        borrowed::refuse(&mut data, "a row", errors);
-    }
+    let role = if row::has_marks(&data) {
+        "a row"
+    } else {
+        "a projection"
+    };
+    let owned = borrowed::refuse(&mut data, role, errors);
     let columns = row::columns(&mut data, errors);
 
     let kind = kind(&words, &columns, &functions, &ident, errors);
@@ -91,8 +95,12 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
     }
     // Where functions have mistakes, what they would handle is unknown.
     let forgotten = kind == Kind::Table && functions.is_empty();
-    let mut handlers = Handlers::new(kind == Kind::Table);
-    for (function, attrs, on) in functions {
+    let mut handlers = Handlers::new(ident.clone(), kind == Kind::Table);
+    for (mut function, attrs, on) in functions {
+        if !owned {
+            // What it does with the fields as they were written would only follow.
+            functions::without_body(&mut function);
+        }
         handlers.add(function, attrs, on, &mut reads, errors);
     }
     handlers.ignore(&ignores, &mut reads, errors);
@@ -206,6 +214,20 @@ fn kind(
     errors: &mut Errors,
 ) -> Kind {
     let marked = columns.iter().any(row::Declared::is_marked);
+    let is_async =
+        |(function, ..): &(Function, Sorted, Option<On>)| function.sig.asyncness.is_some();
+    let only_acts = !functions.is_empty() && functions.iter().all(is_async);
+    let has_key = columns.iter().any(row::Declared::is_key);
+    if only_acts && !has_key && words.span_of("table").is_none() {
+        for (mark, span) in columns.iter().filter_map(row::Declared::mark) {
+            errors.at(
+                span,
+                format_args!("`#[{mark}]` is for a table, but this projection acts"),
+                "remove it; for a table, mark the field that names a row with `#[key]`, and write `fn` for `async fn`",
+            );
+        }
+        return Kind::Acting;
+    }
     if marked || words.span_of("table").is_some() {
         return Kind::Table;
     }
@@ -230,14 +252,23 @@ fn kind(
     Kind::Acting
 }
 
-/// The types of the fields of a projection that acts.
-fn holds(data: &Data) -> Vec<TokenStream> {
+/// The fields of a projection that acts.
+fn holds(data: &Data) -> Vec<HeldField> {
     if !data.generics().params.is_empty() {
         return Vec::new();
     }
-    let is_certain = |field: &&Field| !field.attrs.iter().any(|it| it.path().is_ident("cfg"));
-    let fields = data.fields().into_iter().filter(is_certain);
-    fields.map(|field| field.ty.to_token_stream()).collect()
+    let is_certain = |field: &Field| !field.attrs.iter().any(|it| it.path().is_ident("cfg"));
+    let is_struct = matches!(data, Data::Struct(_));
+    let fields = data.fields().into_iter().enumerate();
+    let fields = fields.filter(|(_, field)| is_certain(field));
+    let held = fields.map(|(at, field)| HeldField {
+        member: is_struct.then(|| match &field.ident {
+            Some(ident) => ident.clone().into(),
+            None => at.into(),
+        }),
+        ty: field.ty.to_token_stream(),
+    });
+    held.collect()
 }
 
 fn generics(data: &Data, krate: &TokenStream) -> Generics {

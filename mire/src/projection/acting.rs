@@ -71,7 +71,7 @@ pub trait ActsIn<DB: Backend>: Reads {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be shared between threads, and a projection's functions run on any",
     label = "lacks `Send` or `Sync`",
-    note = "hold an `Arc` for an `Rc`, a `Mutex` for a `RefCell`, an `AtomicI64` for a `Cell<i64>`; in a type of your own, look for one of them"
+    note = "hold an `Arc` for an `Rc`, a `Mutex` for a `RefCell`, an `AtomicI64` for a `Cell<i64>`, a `Box<dyn Trait + Send + Sync>` for a `Box<dyn Trait>`; in a type of your own, look for one of them"
 )]
 pub trait Held: Send + Sync + 'static {}
 
@@ -80,6 +80,9 @@ impl<T: Send + Sync + 'static> Held for T {}
 
 /// Stops the compiler when a projection that acts can't hold a type.
 pub const fn held<T: Held>() {}
+
+/// As [`held`], of a field.
+pub const fn held_field<T: Held>(_: &T) {}
 
 /// A projection, to be added to a runner.
 pub struct Added<DB: Backend, P>(pub ProjectionRunnerBuilder<DB>, pub P);

@@ -137,10 +137,11 @@ fn asked_once(aggregate: &Aggregate, command: &Command) -> Option<TokenStream> {
         && matches!(command.output.recorded, Recorded::Named);
     let (krate, event) = (&aggregate.krate, &aggregate.state.event);
     let ty = &command.output.ty;
-    let ask = located::call(
-        quote!(#krate::__private::decides::<#ty, #event>),
-        TokenStream::new(),
+    let ask = located::ask(
+        &quote!(#krate::__private::decides),
         ty,
+        &quote!(, #event),
+        TokenStream::new(),
     );
     let cfg = &command.cfg;
     asked.then(|| quote!(#cfg const _: () = #ask;))
@@ -156,18 +157,20 @@ fn define(aggregate: &Aggregate, command: &Command) -> TokenStream {
         return quote!(#cfg #signature { ::core::unreachable!() });
     }
     let at = output_span(command);
+    let local = quote_spanned!(at=> decision);
+    // It is shown from the first of the type's tokens to its last.
+    let decision = located::from_to(local.clone(), quote!(.0), &command.output.ty);
     let record = match command.output.recorded {
         Recorded::Result(_) => {
-            quote_spanned!(at=> #krate::__private::record_unless_refused(self, decision))
+            quote_spanned!(at=> #krate::__private::record_unless_refused(self, #decision))
         }
-        Recorded::Nothing => quote_spanned!(at=> #krate::__private::record_events(self, decision)),
-        Recorded::Named => quote_spanned!(at=> #krate::__private::record(self, decision)),
+        Recorded::Nothing => quote_spanned!(at=> #krate::__private::record_events(self, #decision)),
+        Recorded::Named => quote_spanned!(at=> #krate::__private::record(self, #decision)),
     };
-    let decision = quote_spanned!(at=> decision);
     quote! {
         #cfg
         #signature {
-            let #decision = #state::#ident(&self.state #(, #arguments)*);
+            let #local = (#state::#ident(&self.state #(, #arguments)*),);
             #record
         }
     }

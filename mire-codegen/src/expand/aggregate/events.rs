@@ -50,15 +50,15 @@ fn traits(aggregate: &Aggregate) -> (TokenStream, TokenStream) {
     }
     let asked = questions.ask(&aggregate.state.event);
     let written = event_traits::expand(aggregate, &questions.bounds());
-    (
-        questions.serde_attributes(),
-        quote! {
-            const _: () = {
-                #asked
-                #written
-            };
-        },
-    )
+    let (attributes, names) = questions.serde_attributes(&aggregate.state.event);
+    let traits = quote! {
+        #names
+        const _: () = {
+            #asked
+            #written
+        };
+    };
+    (attributes, traits)
 }
 
 /// What stands in the documentation above the enum.

@@ -80,25 +80,48 @@ impl Questions {
         quote!(#(for<'any> #types: #krate::__private::#bound),*)
     }
 
-    /// What stands above the type, to have serde's derives write functions of the type's own.
-    pub(super) fn serde_attributes(&self) -> TokenStream {
+    /// What stands above a type of this name, to have serde's derives write functions of the type's
+    /// own. Serde reads the bounds from a text, all of which stands in one place for rustc. So the text
+    /// has names for the types, which are written where they are: of one that doesn't exist rustc says
+    /// the same there as at the field, and says it once. Those names are items beside the type.
+    pub(super) fn serde_attributes(&self, of: &Ident) -> (TokenStream, TokenStream) {
+        let Self {
+            krate,
+            asked: (bound, _),
+            types,
+        } = self;
         let serde = self.serde();
-        let bounds = self.bounds().to_string();
-        quote! {
+        let named = types.iter().enumerate().map(|(at, ty)| {
+            // `Self` is known in an `impl` only.
+            let name = (!names::has_word(ty, "Self"))
+                .then(|| names::local(&format!("__Mire{}{at}", names::text(of))));
+            (name, ty)
+        });
+        let (mut aliases, mut bounds) = (Vec::new(), Vec::new());
+        for (name, ty) in named {
+            let stands_for = match name {
+                Some(name) => {
+                    aliases.push(quote!(#[allow(dead_code)] type #name = #ty;));
+                    quote!(#name)
+                }
+                None => ty.clone(),
+            };
+            bounds.push(quote!(for<'any> #stands_for: #krate::__private::#bound));
+        }
+        let bounds = quote!(#(#bounds),*).to_string();
+        let attributes = quote! {
             #[derive(#serde::Serialize, #serde::Deserialize)]
             #[serde(remote = "Self", bound = #bounds)]
-        }
+        };
+        (attributes, quote!(#(#aliases)*))
     }
 
     /// Asks for each type, and implements serde's traits by those functions.
     pub(super) fn ask(&self, ident: &Ident) -> TokenStream {
         let (serde, krate, function) = (self.serde(), &self.krate, &self.asked.1);
         let asked = self.types.iter().map(|ty| {
-            located::call(
-                quote!(#krate::__private::#function::<#ty>),
-                TokenStream::new(),
-                ty,
-            )
+            let function = quote!(#krate::__private::#function);
+            located::ask(&function, ty, &TokenStream::new(), TokenStream::new())
         });
         quote! {
             use #serde::{Deserialize, Serialize};

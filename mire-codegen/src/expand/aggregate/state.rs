@@ -1,7 +1,7 @@
 //! The state: the struct itself, how it folds, its streams and snapshots, and the way into tests.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 
 use super::questions::{Questions, is_asked};
 use crate::expand::{default_impl, default_value, docs, located, serde_crate};
@@ -186,11 +186,11 @@ fn serde(aggregate: &Aggregate) -> (TokenStream, TokenStream) {
         };
         return (attributes, TokenStream::new());
     }
-    let attributes = questions.serde_attributes();
+    let (attributes, names) = questions.serde_attributes(&state.ident);
     let impls = questions.ask(&state.ident);
     (
         quote!(#attributes #serde_crate),
-        quote!(const _: () = { #impls };),
+        quote!(#names const _: () = { #impls };),
     )
 }
 
@@ -243,11 +243,16 @@ fn effect(event: &Event) -> TokenStream {
         fields,
         body,
     } = event;
-    let parameters = fields.iter().map(|field| &field.parameter.declared);
+    let parameters = fields.iter().map(|field| {
+        let declared = &field.parameter.declared;
+        // Where rustc shows the parameter, it shows its attributes as well.
+        let at = field.parameter.ident.span();
+        quote_spanned!(at=> #[allow(unused_variables)] #declared)
+    });
     // `self` has the user's hygiene, since the body says `self`.
     let receiver = proc_macro2::Ident::new("self", proc_macro2::Span::call_site());
     quote! {
         #attrs
-        fn #ident(&mut #receiver #(, #[allow(unused_variables)] #parameters)*) #body
+        fn #ident(&mut #receiver #(, #parameters)*) #body
     }
 }

@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use super::events::{self, Arm};
 use crate::expand::docs;
 use crate::expand::located::{self, located};
-use crate::model::{Acting, Effect, Projection};
+use crate::model::{Acting, Effect, HeldField, Projection};
 use crate::names;
 
 pub(super) fn expand(projection: &Projection, acting: &Acting) -> TokenStream {
@@ -219,13 +219,7 @@ fn subscribes(projection: &Projection, acting: &Acting) -> TokenStream {
     let added = if acting.holds.is_empty() {
         quote!(#krate::ProjectionRunnerBuilder::#add(builder, #subscription, self))
     } else {
-        let asked = acting.holds.iter().map(|ty| {
-            located::call(
-                quote!(#krate::__private::held::<#ty>),
-                TokenStream::new(),
-                ty,
-            )
-        });
+        let asked = acting.holds.iter().map(|field| ask(krate, field));
         quote! {
             #[allow(unused_imports)]
             use #krate::__private::NotAdded as _;
@@ -278,6 +272,23 @@ fn subscribes(projection: &Projection, acting: &Acting) -> TokenStream {
             ) -> ::core::result::Result<(), #krate::EventStoreError> {
                 #krate::EventStore::wait_for(store, #subscription, position, timeout).await
             }
+        }
+    }
+}
+
+/// Asks whether a field can be shared. By the field, where there is one: each copy of a type is told of
+/// once more when it doesn't exist.
+fn ask(krate: &TokenStream, field: &HeldField) -> TokenStream {
+    let HeldField { member, ty } = field;
+    match member {
+        Some(member) => {
+            let member = member.to_token_stream();
+            let field = located::from_to(quote!(&), quote!(self.#member), ty);
+            located::call(quote!(#krate::__private::held_field), field, ty)
+        }
+        None => {
+            let held = quote!(#krate::__private::held);
+            located::ask(&held, ty, &TokenStream::new(), TokenStream::new())
         }
     }
 }

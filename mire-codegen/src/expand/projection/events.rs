@@ -40,11 +40,13 @@ pub(super) fn sets(projection: &Projection) -> TokenStream {
     let rows = projection.reads.iter().enumerate().map(|(at, set)| {
         let (variant, path) = (set_variant(at), &set.path);
         let ignored = names_of(projection, at, |it| matches!(it, Effect::Ignore));
-        let read = located(
-            quote!(|event| #krate::__private::read::<#path, _>(event, &[#(#ignored),*], #read::#variant)),
-            start(path),
-        );
-        located::call(quote!(#krate::__private::Set::of::<#path>), read, path)
+        let (event, at) = (quote!(event), start(path));
+        let arguments = located(quote!(#event, &[#(#ignored),*], #read::#variant), at);
+        let function = quote!(#krate::__private::read);
+        let call = located::ask(&function, path, &quote!(, _), arguments);
+        let closure = located(quote!(|#event|), at);
+        let of = quote!(#krate::__private::Set::of);
+        located::ask(&of, path, &TokenStream::new(), quote!(#closure #call))
     });
     let (name, count) = (sets_const(), projection.reads.len());
     quote!(const #name: [#krate::__private::Set<#read>; #count] = [#(#rows),*];)

@@ -132,18 +132,21 @@ fn column_local(at: usize) -> Ident {
 fn column_const(projection: &Projection, at: usize, column: &Column, key: &Column) -> TokenStream {
     let Projection { krate, ident, .. } = projection;
     let (local, name, ty) = (column_local(at), column.name(), &column.ty);
-    let (function, of) = match column {
-        _ if column.ident == key.ident => ("key_column", quote!(#ident)),
-        Column { indexed: true, .. } => ("index_column", ty.clone()),
-        Column { json: true, .. } => ("json_column", ty.clone()),
-        _ => ("column", ty.clone()),
+    let ask = |function: &str| {
+        let function = names::local(function);
+        let function = quote!(#krate::__private::#function);
+        located::ask(&function, ty, &TokenStream::new(), quote!(#name))
     };
-    let function = names::local(function);
-    let made = located::call(
-        quote!(#krate::__private::#function::<#of>),
-        quote!(#name),
-        ty,
-    );
+    let made = match column {
+        _ if column.ident == key.ident => located::call(
+            quote!(#krate::__private::key_column::<#ident>),
+            quote!(#name),
+            ty,
+        ),
+        Column { indexed: true, .. } => ask("index_column"),
+        Column { json: true, .. } => ask("json_column"),
+        _ => ask("column"),
+    };
     quote!(const #local: #krate::__private::ColumnOf<#ty> = #made;)
 }
 

@@ -1,12 +1,13 @@
 //! The functions of a projection: what each does for its event.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
-use syn::{Attribute, Type};
+use syn::{Attribute, FnArg, Pat, Type};
 
 use super::events::{self, On, Reads};
 use super::is_private;
+use super::lent::{self, Meant};
 use crate::errors::Errors;
 use crate::fingerprint::Fingerprint;
 use crate::keywords::{Place, words_of};
@@ -14,7 +15,7 @@ use crate::model::{Argument, Call, Effect, Handler, WrittenFunction};
 use crate::names;
 use crate::parse::attributes::{NoCfg, Sorted};
 use crate::parse::functions::{
-    SelfKind, parameters, receiver, refuse_generics, refuse_qualifiers, return_type,
+    self, Declared, SelfKind, receiver, refuse_generics, refuse_qualifiers, return_type,
 };
 use crate::parse::items::Function;
 
@@ -26,6 +27,8 @@ const NO_CFG_ON_HANDLER: NoCfg = NoCfg {
 
 /// The functions that were read.
 pub(super) struct Handlers {
+    /// The projection's name.
+    ident: Ident,
     table: bool,
     pub(super) handlers: Vec<Handler>,
     pub(super) functions: Vec<WrittenFunction>,
@@ -36,8 +39,9 @@ pub(super) struct Handlers {
 }
 
 impl Handlers {
-    pub(super) fn new(table: bool) -> Self {
+    pub(super) fn new(ident: Ident, table: bool) -> Self {
         Self {
+            ident,
             table,
             handlers: Vec::new(),
             functions: Vec::new(),
@@ -49,7 +53,7 @@ impl Handlers {
     /// Adds a function.
     pub(super) fn add(
         &mut self,
-        function: Function,
+        mut function: Function,
         mut attrs: Sorted,
         on: Option<On>,
         reads: &mut Reads,
@@ -59,11 +63,8 @@ impl Handlers {
         if self.table {
             attrs.refuse_rest("a function that folds an event into a row", errors);
         }
-        self.functions.push(WrittenFunction {
-            ident: function.sig.ident.clone(),
-            tokens: written_out(&attrs, &function),
-        });
         let Some(On { path, words }) = on else {
+            self.write_out(&attrs, function);
             return;
         };
         let event = path.as_ref().and_then(|path| reads.resolve(path, errors));
@@ -101,19 +102,30 @@ impl Handlers {
             self.fingerprint
                 .tokens(function.body.clone().unwrap_or_default());
         }
-        let sound = if self.table {
-            check_fold(&function, deletes, errors)
+        let receiver = if self.table { "&mut self" } else { "&self" };
+        let renamed = functions::mend_receiver(&mut function, &self.ident, receiver, errors);
+        let (sound, arguments) = if self.table && function.sig.asyncness.is_some() {
+            acts(&function, errors);
+            (false, None)
         } else {
-            check_action(&function, errors)
+            let sound = if self.table {
+                check_fold(&mut function, deletes, errors)
+            } else {
+                check_action(&function, errors)
+            };
+            let arguments = self.arguments(&mut function, deletes, reads, errors);
+            (sound && !renamed, arguments)
         };
+        if renamed || arguments.is_none() && !self.table {
+            without_body(&mut function);
+        }
         let unclear = key.is_none() && words.span_of("key").is_some();
-        let arguments = self.arguments(&function, deletes, errors);
         let effect = match arguments {
             _ if !sound || unclear => Effect::Mistaken,
             _ if deletes => Effect::Delete { key },
             Some(arguments) => Effect::Call(Call {
                 output: return_type(&function.sig).map(ToTokens::to_token_stream),
-                ident: function.sig.ident,
+                ident: function.sig.ident.clone(),
                 arguments,
                 key,
             }),
@@ -121,6 +133,14 @@ impl Handlers {
         };
         self.handlers
             .extend(event.map(|event| Handler { event, effect }));
+        self.write_out(&attrs, function);
+    }
+
+    fn write_out(&mut self, attrs: &Sorted, function: Function) {
+        self.functions.push(WrittenFunction {
+            tokens: written_out(attrs, &function),
+            ident: function.sig.ident,
+        });
     }
 
     /// Adds the events of `#[ignores(…)]`.
@@ -136,16 +156,19 @@ impl Handlers {
         }
     }
 
-    /// What a function takes behind `self`; `None` after a mistake.
+    /// What a function takes behind `self`; `None` after a mistake. What has one is mended in the
+    /// function, too.
     fn arguments(
         &mut self,
-        function: &Function,
+        function: &mut Function,
         deletes: bool,
+        reads: &Reads,
         errors: &mut Errors,
     ) -> Option<Vec<Argument>> {
         let before = errors.count();
         let mut arguments = Vec::new();
-        for (parameter, typed) in parameters(function, errors) {
+        let mut mended: Vec<(Ident, Type)> = Vec::new();
+        for Declared { parameter, ty, .. } in functions::parameters(function, errors) {
             let ident = parameter.ident;
             if deletes && self.table {
                 errors.at(
@@ -155,30 +178,69 @@ impl Handlers {
                 );
                 break;
             }
-            let argument = match &*typed.ty {
-                Type::Reference(reference) if reference.mutability.is_some() => {
+            let lent = match &ty {
+                Type::Reference(reference) => Some((reference, reference.mutability.is_some())),
+                _ => None,
+            };
+            let argument = match lent {
+                Some((reference, false)) if is_plain_info(&reference.elem) => {
+                    if arguments.iter().any(|it| matches!(it, Argument::Info)) {
+                        errors.at(
+                            ident.span(),
+                            "an event has one info",
+                            "remove one of the two parameters",
+                        );
+                    }
+                    Argument::Info
+                }
+                _ if lent::is_event_info(&ty) => {
+                    let path = lent::held(&ty).map(names::path_text).unwrap_or_default();
+                    errors.on(
+                        &ty,
+                        "the event's info is lent",
+                        format_args!("write `{ident}: &{path}`"),
+                    );
+                    Argument::Info
+                }
+                Some((reference, true)) if self.table || is_connection(&reference.elem) => {
                     let twice = arguments
                         .iter()
                         .any(|it| matches!(it, Argument::Connection));
                     self.connection(&reference.elem, twice, errors);
                     Argument::Connection
                 }
-                Type::Reference(reference) if is_event_info(&reference.elem) => Argument::Info,
-                ty if is_event_info(ty) => {
-                    errors.on(
-                        ty,
-                        "the event's info is lent",
-                        format_args!("write `{ident}: &{}`", names::path_text(ty)),
-                    );
-                    Argument::Info
+                _ => {
+                    let connection = lent::connection(&ident, &ty);
+                    let sets = &reads.sets;
+                    if let Some(meant) = connection.or_else(|| lent::event(&ident, &ty, sets)) {
+                        let Meant {
+                            wrong,
+                            mend,
+                            connection,
+                        } = meant;
+                        if self.table && connection.is_some() {
+                            self.connection(&ty, false, errors);
+                        } else {
+                            errors.on(&ty, wrong, mend);
+                        }
+                        if let Some(connection) = connection {
+                            let text = names::path_text(&connection);
+                            self.connection
+                                .get_or_insert_with(|| (connection.to_token_stream(), text));
+                            mended.push((ident, connection));
+                        }
+                        continue;
+                    }
+                    if let Some((reference, true)) = lent {
+                        self.connection(&reference.elem, false, errors);
+                    }
+                    field(&ident, &ty, errors)
                 }
-                ty => Argument::Field {
-                    ident,
-                    ty: ty.to_token_stream(),
-                    by_reference: matches!(ty, Type::Reference(_)),
-                },
             };
             arguments.push(argument);
+        }
+        for (ident, connection) in mended {
+            take_by_mut(function, &ident, &connection);
         }
         (errors.count() == before).then_some(arguments)
     }
@@ -220,15 +282,57 @@ impl Handlers {
     }
 }
 
-fn is_event_info(ty: &Type) -> bool {
-    let Type::Path(path) = ty else { return false };
-    path.path
-        .segments
-        .last()
-        .is_some_and(|last| last.ident == "EventInfo")
+/// A parameter that is taken for a field of the event.
+fn field(ident: &Ident, ty: &Type, errors: &mut Errors) -> Argument {
+    let name = names::text(ident);
+    if name.starts_with('_') {
+        errors.at(
+            ident.span(),
+            format_args!(
+                "a parameter is a field of the event, and `{name}` says that it isn't used"
+            ),
+            "remove the parameter: a function takes the fields that it needs",
+        );
+    }
+    Argument::Field {
+        ident: ident.clone(),
+        ty: ty.to_token_stream(),
+        by_reference: matches!(ty, Type::Reference(_)),
+    }
 }
 
-/// A function as it was written.
+fn is_plain_info(ty: &Type) -> bool {
+    matches!(ty, Type::Path(_))
+        && lent::is_event_info(ty)
+        && lent::held(ty).is_some_and(|path| names::path_text(path) == names::path_text(ty))
+}
+
+fn is_connection(ty: &Type) -> bool {
+    names::path_text(ty).ends_with("Connection")
+}
+
+/// Has a function take a parameter by `&mut`, as this type.
+fn take_by_mut(function: &mut Function, name: &Ident, ty: &Type) {
+    for input in &mut function.sig.inputs {
+        if let FnArg::Typed(typed) = input
+            && matches!(&*typed.pat, Pat::Ident(pat) if pat.ident == *name)
+        {
+            *typed.pat = syn::parse_quote!(#name);
+            *typed.ty = syn::parse_quote!(&mut #ty);
+        }
+    }
+}
+
+/// What a body does with what was mended would only follow from that.
+pub(super) fn without_body(function: &mut Function) {
+    function.body = Some(match return_type(&function.sig) {
+        Some(_) => quote!({ ::core::unreachable!() }),
+        None => quote!({}),
+    });
+}
+
+/// A function as it was written. What of its event it doesn't use gives no warning: rustc would propose
+/// a name that the event doesn't have.
 fn written_out(attrs: &Sorted, function: &Function) -> TokenStream {
     let (docs, lints, rest) = (&attrs.docs.tokens, &attrs.lints, &attrs.rest);
     let Function {
@@ -237,30 +341,43 @@ fn written_out(attrs: &Sorted, function: &Function) -> TokenStream {
         sig,
         body,
     } = function;
-    let (unused, body) = match body {
-        Some(body) => (None, body.clone()),
-        // It lacks a body, which is said elsewhere; that its parameters are unused follows from it.
-        None => (
-            Some(quote!(#[allow(unused_variables)])),
-            quote!({ ::core::unreachable!() }),
-        ),
+    // It may lack a body, which is said elsewhere.
+    let body = match body {
+        Some(body) => body.clone(),
+        None => quote!({ ::core::unreachable!() }),
     };
-    quote!(#docs #lints #(#rest)* #unused #vis #sig #body)
+    let mut sig = sig.clone();
+    for input in &mut sig.inputs {
+        if let FnArg::Typed(typed) = input {
+            // Where rustc shows the parameter, it shows its attributes as well.
+            let at = typed.pat.span();
+            let allow = syn::parse_quote_spanned!(at=> #[allow(unused_variables)]);
+            typed.attrs.push(allow);
+        }
+    }
+    quote!(#docs #lints #(#rest)* #vis #sig #body)
+}
+
+/// Refuses a function that acts, among those of a table.
+fn acts(function: &Function, errors: &mut Errors) {
+    if let Some(token) = &function.sig.asyncness {
+        errors.at(
+            token.span,
+            format_args!(
+                "the function `{}` can't be `async`: a table is folded in memory, and its runner writes the rows",
+                function.sig.ident
+            ),
+            "write `fn` that takes `&mut self`, and returns nothing; or move it into a `projection!` of its own, whose struct has no `#[key]`: that one acts",
+        );
+    }
 }
 
 /// Refuses what a fold can't be.
-fn check_fold(function: &Function, deletes: bool, errors: &mut Errors) -> bool {
-    let sig = &function.sig;
+fn check_fold(function: &mut Function, deletes: bool, errors: &mut Errors) -> bool {
     let before = errors.count();
+    let sig = &function.sig;
     let what = format!("the function `{}`", sig.ident);
     refuse_qualifiers(sig, &what, errors);
-    if let Some(token) = &sig.asyncness {
-        errors.at(
-            token.span,
-            format_args!("{what} can't be `async`: it folds an event into a row, in memory"),
-            "remove `async`; what has to wait belongs in a projection that acts: a `projection!` of its own, whose struct has no `#[key]`",
-        );
-    }
     check_generics(function, &what, errors);
     let (receiver, span) = receiver(sig);
     if receiver != SelfKind::Mutable {
@@ -295,6 +412,12 @@ fn check_fold(function: &Function, deletes: bool, errors: &mut Errors) -> bool {
             "write `{}` for its body",
         ),
         Some(_) => {}
+    }
+    if let Some(FnArg::Receiver(receiver)) = function.sig.inputs.first_mut()
+        && functions::self_kind(receiver) == SelfKind::Shared
+    {
+        // That it can't be changed would only follow.
+        *receiver = syn::parse_quote!(&mut self);
     }
     errors.count() == before
 }

@@ -27,6 +27,16 @@ impl Declared {
     pub(super) fn is_marked(&self) -> bool {
         self.key.or(self.index).or(self.json).is_some()
     }
+
+    pub(super) fn is_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// What marks it, besides `#[key]`.
+    pub(super) fn mark(&self) -> Option<(&'static str, Span)> {
+        let index = self.index.map(|at| ("index", at));
+        index.or_else(|| self.json.map(|at| ("json", at)))
+    }
 }
 
 /// Whether a field is marked as a column.

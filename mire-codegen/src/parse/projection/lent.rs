@@ -1,0 +1,146 @@
+//! What a function of a projection takes besides the event's fields, and what was meant by a parameter
+//! that can be no field: by its type, since the events are declared elsewhere.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
+use syn::{GenericArgument, Path, PathArguments, Type, TypeParamBound};
+
+use crate::model::EventSet;
+use crate::names;
+
+/// What a parameter was meant to be.
+pub(super) struct Meant {
+    pub(super) wrong: String,
+    pub(super) mend: String,
+    /// Of a connection: the type to take it by, as far as it is known.
+    pub(super) connection: Option<Type>,
+}
+
+/// A parameter that is meant for the connection of a transaction, or for what can begin one.
+pub(super) fn connection(ident: &Ident, ty: &Type) -> Option<Meant> {
+    let Some(path) = held(ty) else {
+        return is_executor(ty).then(|| lent(ident, None));
+    };
+    let last = path.segments.last()?;
+    let name = names::text(&last.ident);
+    if CONNECTIONS.contains(&&*name) {
+        return Some(lent(ident, Some(path.to_token_stream())));
+    }
+    let database = database(path);
+    let is_of_sqlx = database.is_some() || path.segments.iter().any(|it| it.ident == "sqlx");
+    match &*name {
+        "PoolConnection" | "Transaction" if is_of_sqlx => Some(lent(ident, database)),
+        "EventStore" => Some(outlives(ident, path, "a store")),
+        "PgPool" | "SqlitePool" | "MySqlPool" | "AnyPool" => Some(outlives(ident, path, "a pool")),
+        "Pool" if is_of_sqlx => Some(outlives(ident, path, "a pool")),
+        _ => None,
+    }
+}
+
+/// The connections of sqlx's databases.
+const CONNECTIONS: [&str; 4] = [
+    "PgConnection",
+    "SqliteConnection",
+    "MySqlConnection",
+    "AnyConnection",
+];
+
+fn lent(ident: &Ident, connection: Option<TokenStream>) -> Meant {
+    let mend = match &connection {
+        Some(ty) => format!("write `{ident}: &mut {}`", names::path_text(ty)),
+        None => format!(
+            "write `{ident}: &mut sqlx::PgConnection`, or `{ident}: &mut sqlx::SqliteConnection`"
+        ),
+    };
+    Meant {
+        wrong: "the connection is lent: the runner begins the transaction, and commits it"
+            .to_owned(),
+        mend,
+        connection: connection.map(|ty| syn::parse_quote!(#ty)),
+    }
+}
+
+fn outlives(ident: &Ident, path: &Path, what: &str) -> Meant {
+    Meant {
+        wrong: format!("{what} is no field of an event"),
+        mend: format!(
+            "hold it in the struct, as in `{ident}: {}`, and use `self.{ident}`",
+            names::type_text(path)
+        ),
+        connection: None,
+    }
+}
+
+/// The connection to the database that a type of sqlx names.
+fn database(path: &Path) -> Option<TokenStream> {
+    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(Type::Path(path)) => {
+            let last = path.path.segments.last()?;
+            match &*names::text(&last.ident) {
+                "Sqlite" => Some(quote!(sqlx::SqliteConnection)),
+                "Postgres" => Some(quote!(sqlx::PgConnection)),
+                _ => None,
+            }
+        }
+        _ => None,
+    })
+}
+
+fn is_executor(ty: &Type) -> bool {
+    let Type::ImplTrait(ty) = ty else {
+        return false;
+    };
+    ty.bounds.iter().any(|bound| match bound {
+        TypeParamBound::Trait(bound) => {
+            let last = bound.path.segments.last();
+            last.is_some_and(|last| last.ident == "Executor" || last.ident == "Acquire")
+        }
+        _ => false,
+    })
+}
+
+/// A parameter that is meant for the event as a whole.
+pub(super) fn event(ident: &Ident, ty: &Type, reads: &[EventSet]) -> Option<Meant> {
+    let written = names::path_text(held(ty)?);
+    let last = |text: &str| text.rsplit("::").next().unwrap_or_default().to_owned();
+    let set = reads.iter().find(|set| last(&set.text) == last(&written))?;
+    Some(Meant {
+        wrong: format!(
+            "a parameter is a field of the event, and `{ident}` would be all of `{}`",
+            set.text
+        ),
+        mend: format!(
+            "take the fields that you need; the event's place in the log is `{ident}: &mire::EventInfo`, which knows the stream"
+        ),
+        connection: None,
+    })
+}
+
+/// Whether a type is, or holds, the info of an event.
+pub(super) fn is_event_info(ty: &Type) -> bool {
+    let last = held(ty).and_then(|path| path.segments.last());
+    last.is_some_and(|last| last.ident == "EventInfo")
+}
+
+/// The path of a type, or of what it lends or holds: of `&T`, `Arc<T>`, `Option<&T>` and the like.
+pub(super) fn held(ty: &Type) -> Option<&Path> {
+    let path = match ty {
+        Type::Reference(reference) => return held(&reference.elem),
+        Type::Paren(inner) => return held(&inner.elem),
+        Type::Path(path) if path.qself.is_none() => &path.path,
+        _ => return None,
+    };
+    let last = path.segments.last()?;
+    if ["Arc", "Box", "Option", "Rc"]
+        .iter()
+        .any(|it| last.ident == it)
+        && let PathArguments::AngleBracketed(arguments) = &last.arguments
+        && let Some(GenericArgument::Type(inner)) = arguments.args.first()
+    {
+        return held(inner);
+    }
+    Some(path)
+}

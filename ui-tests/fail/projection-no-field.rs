@@ -1,0 +1,64 @@
+use mire::EventInfo;
+
+mire::aggregate!(
+    #[aggregate(category = "account", id(AccountId))]
+    struct Account {
+        balance: i64,
+    }
+
+    #[event]
+    fn opened(&mut self, owner: &str) {}
+
+    #[event]
+    fn deposited(&mut self, amount: i64) {
+        self.balance += amount;
+    }
+
+    #[event]
+    fn closed(&mut self) {}
+);
+
+mire::projection!(
+    #[projection(subscription = "mail", reads(AccountEvent))]
+    struct Mail;
+
+    #[on(AccountEvent::Opened)]
+    async fn opened(&self, event: &AccountEvent, owner: &str) -> anyhow::Result<()> {
+        println!("{event:?} {owner}");
+        Ok(())
+    }
+
+    #[on(AccountEvent::Deposited)]
+    async fn deposited(&self, _amount: i64, info: Option<&EventInfo>) {}
+
+    #[on(AccountEvent::Closed)]
+    async fn closed(&self, info: &EventInfo, other: &mire::EventInfo) {}
+);
+
+mire::projection!(
+    #[projection(subscription = "balances", reads(AccountEvent))]
+    struct Balance {
+        #[key]
+        account: AccountId,
+        balance: i64,
+    }
+
+    // What it doesn't use gives no warning.
+    #[on(AccountEvent::Opened)]
+    fn opened(&mut self, owner: &str) {}
+
+    #[on(AccountEvent::Deposited)]
+    fn deposited(&mut self, account: AccountId, amount: i64) {
+        self.account = account;
+        self.balance += amount;
+    }
+
+    #[on(AccountEvent::Closed)]
+    fn closed(&mut self) {
+        if self.balance == 0 {
+            self.account = AccountId::new();
+        }
+    }
+);
+
+fn main() {}

@@ -1,0 +1,32 @@
+mire::aggregate!(
+    #[aggregate(category = "account", id(AccountId), snapshot_every = 100)]
+    struct Account {
+        kind: Kindd,
+        status: self::Statuss,
+    }
+
+    #[event]
+    fn opened(&mut self, by: AccountIdd, at: self::Placee, tags: Vec<Tagg>) {}
+);
+
+mire::projection!(
+    #[projection(subscription = "mail", reads(AccountEvent))]
+    struct Mail {
+        mailer: Mailerr,
+        log: self::Logg,
+        tags: Vec<Tagg>,
+    }
+
+    #[on(AccountEvent::Opened)]
+    async fn opened(&self, by: AccountIdd) {}
+);
+
+mire::projection!(
+    #[projection(subscription = "events", reads(self::AccountEventt))]
+    struct Events;
+
+    #[on(self::AccountEventt::Opened)]
+    async fn opened(&self) {}
+);
+
+fn main() {}
