@@ -80,6 +80,21 @@ mire::projection!(
 );
 
 mire::projection!(
+    #[projection(subscription = "generic", reads(AccountEvent))]
+    #[ignores(AccountEvent::Closed)]
+    struct Generic;
+
+    #[on(AccountEvent::Opened)]
+    async fn opened<C>(&self, tx: &mut C) {}
+
+    #[on(AccountEvent::Deposited)]
+    async fn deposited<'a>(&'a self, tx: &'a mut sqlx::SqliteConnection) {}
+
+    #[on(AccountEvent::Withdrawn)]
+    async fn withdrawn(&self, tx: &mut sqlx::SqliteTransaction<'_>) {}
+);
+
+mire::projection!(
     #[projection(subscription = "folds", reads(AccountEvent))]
     #[ignores(AccountEvent::Deposited, AccountEvent::Withdrawn, AccountEvent::Closed)]
     struct Folds {

@@ -29,7 +29,7 @@ mire::projection!(
     }
 
     #[on(AccountEvent::Deposited)]
-    async fn deposited(&self, _amount: i64, info: Option<&EventInfo>) {}
+    async fn deposited(&self, _amount: i64, info: Option<&EventInfo>, amount: impl Into<i64>) {}
 
     #[on(AccountEvent::Closed)]
     async fn closed(&self, info: &EventInfo, other: &mire::EventInfo) {}

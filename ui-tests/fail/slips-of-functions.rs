@@ -46,8 +46,8 @@ mire::aggregate!(
     }
 
     #[command]
-    fn raise(&self, amount: i64, amount: i64) -> AccountEvent {
-        AccountEvent::Raised { amount }
+    fn raise(&self, ref amount: i64, amount: i64) -> AccountEvent {
+        AccountEvent::Raised { amount: *amount }
     }
 );
 
@@ -66,8 +66,8 @@ mire::projection!(
     }
 
     #[on(AccountEvent::Deposited)]
-    fn changed(&mut self, amount: i64, fee: i64) {
-        self.balance += amount - fee;
+    fn changed(&mut self, ref amount: i64, fee: i64) {
+        self.balance += *amount - fee;
     }
 
     #[on(AccountEvent::Withdrawn)]

@@ -504,7 +504,9 @@ fn command(
         );
         sound = false;
     }
+    let before = errors.count();
     let parameters = functions::parameters(&mut function, errors);
+    lost_body |= errors.count() > before;
     lost_body |= answer::mend(&mut function.sig, state.ident(), event, &what, errors);
     let sig = &function.sig;
     let output = match functions::return_type(sig) {

@@ -39,10 +39,12 @@ pub(crate) fn receiver(sig: &Signature) -> (SelfKind, Span) {
 }
 
 pub(crate) fn self_kind(receiver: &Receiver) -> SelfKind {
-    let written = receiver.to_token_stream().to_string();
-    match written.split_whitespace().collect::<String>().as_str() {
-        "&self" => SelfKind::Shared,
-        "&mutself" => SelfKind::Mutable,
+    // Of a lifetime it is said where the function declares it.
+    let written = receiver.to_token_stream().into_iter();
+    let words: Vec<String> = written.map(|token| token.to_string()).collect();
+    match &words.iter().map(String::as_str).collect::<Vec<&str>>()[..] {
+        ["&", "self"] | ["&", "'", _, "self"] => SelfKind::Shared,
+        ["&", "mut", "self"] | ["&", "'", _, "mut", "self"] => SelfKind::Mutable,
         _ => SelfKind::Other,
     }
 }

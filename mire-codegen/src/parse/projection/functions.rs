@@ -104,6 +104,7 @@ impl Handlers {
         }
         let receiver = if self.table { "&mut self" } else { "&self" };
         let renamed = functions::mend_receiver(&mut function, &self.ident, receiver, errors);
+        let mut lost_body = renamed;
         let (sound, arguments) = if self.table && function.sig.asyncness.is_some() {
             acts(&function, errors);
             (false, None)
@@ -114,9 +115,10 @@ impl Handlers {
                 check_action(&function, errors)
             };
             let arguments = self.arguments(&mut function, deletes, reads, errors);
+            lost_body |= arguments.is_none();
             (sound && !renamed, arguments)
         };
-        if renamed || arguments.is_none() && !self.table {
+        if lost_body {
             without_body(&mut function);
         }
         let unclear = key.is_none() && words.span_of("key").is_some();
@@ -209,6 +211,10 @@ impl Handlers {
                     self.connection(&reference.elem, twice, errors);
                     Argument::Connection
                 }
+                // It was said that there are no generic parameters.
+                Some((reference, true)) if is_generic(function, &reference.elem) => {
+                    Argument::Connection
+                }
                 _ => {
                     let connection = lent::connection(&ident, &ty);
                     let sets = &reads.sets;
@@ -294,6 +300,17 @@ fn field(ident: &Ident, ty: &Type, errors: &mut Errors) -> Argument {
             "remove the parameter: a function takes the fields that it needs",
         );
     }
+    let taken = match ty {
+        Type::Reference(reference) => &*reference.elem,
+        other => other,
+    };
+    if let Type::ImplTrait(of_any_type) = taken {
+        errors.at(
+            of_any_type.impl_token.span,
+            "a parameter has the type of the event's field",
+            "write that type out",
+        );
+    }
     Argument::Field {
         ident: ident.clone(),
         ty: ty.to_token_stream(),
@@ -309,6 +326,12 @@ fn is_plain_info(ty: &Type) -> bool {
 
 fn is_connection(ty: &Type) -> bool {
     names::path_text(ty).ends_with("Connection")
+}
+
+/// Whether a type is a generic parameter of the function.
+fn is_generic(function: &Function, ty: &Type) -> bool {
+    let mut params = function.sig.generics.type_params();
+    matches!(ty, Type::Path(path) if params.any(|it| path.path.is_ident(&it.ident)))
 }
 
 /// Has a function take a parameter by `&mut`, as this type.

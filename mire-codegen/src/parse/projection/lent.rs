@@ -30,6 +30,8 @@ pub(super) fn connection(ident: &Ident, ty: &Type) -> Option<Meant> {
     let is_of_sqlx = database.is_some() || path.segments.iter().any(|it| it.ident == "sqlx");
     match &*name {
         "PoolConnection" | "Transaction" if is_of_sqlx => Some(lent(ident, database)),
+        "PgTransaction" => Some(lent(ident, Some(quote!(sqlx::PgConnection)))),
+        "SqliteTransaction" => Some(lent(ident, Some(quote!(sqlx::SqliteConnection)))),
         "EventStore" => Some(outlives(ident, path, "a store")),
         "PgPool" | "SqlitePool" | "MySqlPool" | "AnyPool" => Some(outlives(ident, path, "a pool")),
         "Pool" if is_of_sqlx => Some(outlives(ident, path, "a pool")),
