@@ -61,4 +61,19 @@ mire::projection!(
     }
 );
 
+mire::projection!(
+    #[projection(subscription = "owners", reads(AccountEvent))]
+    #[ignores(AccountEvent::Deposited, AccountEvent::Closed)]
+    struct Owner {
+        #[key]
+        account: AccountId,
+        owner: String,
+    }
+
+    #[on(AccountEvent::Opened)]
+    fn opened(&mut self, owner: str) {
+        self.owner = owner.to_owned();
+    }
+);
+
 fn main() {}

@@ -233,20 +233,28 @@ impl Handlers {
                             let text = names::path_text(&connection);
                             self.connection
                                 .get_or_insert_with(|| (connection.to_token_stream(), text));
-                            mended.push((ident, connection));
+                            mended.push((ident, syn::parse_quote!(&mut #connection)));
                         }
                         continue;
                     }
                     if let Some((reference, true)) = lent {
                         self.connection(&reference.elem, false, errors);
                     }
+                    if is_unsized(&ty) {
+                        errors.on(
+                            &ty,
+                            format_args!("`{}` is lent", names::type_text(&ty)),
+                            format_args!("write `{ident}: &{}`", names::type_text(&ty)),
+                        );
+                        mended.push((ident.clone(), syn::parse_quote!(&#ty)));
+                    }
                     field(&ident, &ty, errors)
                 }
             };
             arguments.push(argument);
         }
-        for (ident, connection) in mended {
-            take_by_mut(function, &ident, &connection);
+        for (ident, ty) in mended {
+            take_as(function, &ident, ty);
         }
         (errors.count() == before).then_some(arguments)
     }
@@ -334,14 +342,24 @@ fn is_generic(function: &Function, ty: &Type) -> bool {
     matches!(ty, Type::Path(path) if params.any(|it| path.path.is_ident(&it.ident)))
 }
 
-/// Has a function take a parameter by `&mut`, as this type.
-fn take_by_mut(function: &mut Function, name: &Ident, ty: &Type) {
+/// `str` and `[T]`, which can't be taken by value.
+fn is_unsized(ty: &Type) -> bool {
+    match ty {
+        Type::Slice(_) => true,
+        Type::Path(path) => path.path.is_ident("str"),
+        _ => false,
+    }
+}
+
+/// Has a function take a parameter as another type.
+fn take_as(function: &mut Function, name: &Ident, ty: Type) {
     for input in &mut function.sig.inputs {
         if let FnArg::Typed(typed) = input
             && matches!(&*typed.pat, Pat::Ident(pat) if pat.ident == *name)
         {
             *typed.pat = syn::parse_quote!(#name);
-            *typed.ty = syn::parse_quote!(&mut #ty);
+            *typed.ty = ty;
+            return;
         }
     }
 }
