@@ -29,6 +29,11 @@ impl Errors {
         self.0.push(error);
     }
 
+    /// Adds those that were kept apart.
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
     /// How many there are so far.
     pub(crate) fn count(&self) -> usize {
         self.0.len()

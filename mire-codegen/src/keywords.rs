@@ -53,6 +53,38 @@ pub struct Word {
     pub form: &'static str,
 }
 
+/// What stands behind a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `= "text"`
+    Text,
+    /// `= 2`
+    Count,
+    /// `(path)`
+    Path,
+    /// `(path, path)`
+    Paths,
+    /// Nothing.
+    Flag,
+}
+
+impl Word {
+    /// What stands behind it, as its form shows.
+    pub(crate) fn kind(&self) -> Kind {
+        if ["reads", "upcast"].contains(&self.name) {
+            Kind::Paths
+        } else if self.form.ends_with('"') {
+            Kind::Text
+        } else if self.form.ends_with(')') {
+            Kind::Path
+        } else if self.form.contains('=') {
+            Kind::Count
+        } else {
+            Kind::Flag
+        }
+    }
+}
+
 const fn word(place: Place, name: &'static str, form: &'static str) -> Word {
     Word { place, name, form }
 }

@@ -28,6 +28,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::errors::Errors;
+use crate::parse::wrong_macro::{AGGREGATE, PROJECTION, refused};
 
 pub use crate::pretty::pretty;
 pub use crate::source::{Call, calls};
@@ -39,6 +40,14 @@ pub use crate::source::{Call, calls};
 #[must_use]
 pub fn aggregate(input: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
+    if refused(&AGGREGATE, &PROJECTION, &input, &mut errors) {
+        written_as_projection(input, errors)
+    } else {
+        written_as_aggregate(input, errors)
+    }
+}
+
+fn written_as_aggregate(input: TokenStream, mut errors: Errors) -> TokenStream {
     let parsed = parse::aggregate::parse(input, &mut errors);
     let items = parsed.aggregate.map(|mut aggregate| {
         check::aggregate(&mut aggregate, &mut errors);
@@ -64,6 +73,14 @@ pub fn aggregate_outline(input: TokenStream) -> Option<String> {
 #[must_use]
 pub fn projection(input: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
+    if refused(&PROJECTION, &AGGREGATE, &input, &mut errors) {
+        written_as_aggregate(input, errors)
+    } else {
+        written_as_projection(input, errors)
+    }
+}
+
+fn written_as_projection(input: TokenStream, mut errors: Errors) -> TokenStream {
     let parsed = parse::projection::parse(input, &mut errors);
     let items = parsed.projection.map(|mut projection| {
         check::projection(&mut projection, &mut errors);

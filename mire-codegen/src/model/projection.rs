@@ -64,6 +64,7 @@ pub(crate) struct Handler {
 }
 
 /// What is done for an event.
+#[derive(Clone)]
 pub(crate) enum Effect {
     /// A function is called.
     Call(Call),
@@ -79,6 +80,7 @@ pub(crate) enum Effect {
 }
 
 /// How a function is called.
+#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) ident: Ident,
     pub(crate) arguments: Vec<Argument>,
@@ -89,6 +91,7 @@ pub(crate) struct Call {
 }
 
 /// What a function takes behind `self`.
+#[derive(Clone)]
 pub(crate) enum Argument {
     /// A field of the event.
     Field {

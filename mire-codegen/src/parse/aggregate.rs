@@ -70,9 +70,9 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
 fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) -> Aggregate {
     let ident = data.ident().clone();
     let mut attrs = Sorted::new(data.take_attrs());
-    let words = match attrs.own(&["aggregate"], "the state of an aggregate", errors) {
-        Some(attr) => Words::read(Place::Aggregate, &attr, errors),
-        None => Words::none(Place::Aggregate, ident.span()),
+    let words = match &*attrs.own(&["aggregate"], "the state of an aggregate", errors) {
+        [] => Words::none(Place::Aggregate, ident.span()),
+        attrs => Words::read(Place::Aggregate, attrs, errors),
     };
     NO_CFG_ON_STATE.refuse(&["cfg"], &mut attrs.rest, errors);
     let mut lost_fields = !borrowed::refuse_in_state(&mut data, errors);
@@ -83,12 +83,13 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
         "an aggregate has no generic parameters: its streams hold events of one shape",
         errors,
     );
-    let krate = words.krate(errors);
-    let category = category(&words, &ident, errors);
-    let id = id(&words, &ident, errors);
-    let snapshot_every = words
-        .count("snapshot_every", errors)
-        .map(|(count, _)| count);
+    let krate = words.krate();
+    // What the attribute of another macro stands for was told.
+    let refused = words.is_empty() && attrs.refused;
+    let silent = &mut Errors::default();
+    let category = category(&words, &ident, if refused { silent } else { errors });
+    let id = id(&words, &ident, refused, errors);
+    let snapshot_every = words.count("snapshot_every").map(|(count, _)| count);
 
     let event_enum = format!("{}Event", names::text(&ident));
     let event_enum = names::derived(&event_enum, words.span);
@@ -102,11 +103,24 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
     for mut function in functions {
         let mut attrs = Sorted::new(std::mem::take(&mut function.attrs));
         let name = format!("the function `{}`", function.sig.ident);
-        match attrs.own(&["event", "command"], &name, errors) {
+        let mutable = functions::receiver(&function.sig).0 == SelfKind::Mutable;
+        for attr in attrs.take_own("on") {
+            attrs.refused = true;
+            let meant = if mutable { "event" } else { "command" };
+            errors.at(
+                attr.path().span(),
+                "`#[on(…)]` is for a function of a projection",
+                format_args!("write `#[{meant}]`"),
+            );
+        }
+        let own = attrs.own(&["event", "command"], &name, errors);
+        match own.first() {
             Some(attr) if attr.path().is_ident("event") => {
                 let inputs = function.sig.inputs.to_token_stream();
-                let (mut event, is_whole) = event(&category, &ident, attr, attrs, function, errors);
-                lost_fields |= !is_whole;
+                let broken = function.broken;
+                let (mut event, is_whole) =
+                    event((&ident, &category), &own, attrs, function, errors);
+                lost_fields |= !is_whole || broken;
                 if lost_state {
                     // What it does to the state as it was written would only follow from it.
                     event.body = quote!({});
@@ -121,23 +135,25 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
                 fingerprint.tokens(event.body.clone());
                 events.push(event);
             }
-            Some(attr) => {
-                Words::read(Place::Command, &attr, errors);
+            Some(_) => {
+                Words::read(Place::Command, &own, errors);
                 commands.push(command(&data, &event_enum, attrs, function, errors));
             }
             None => {
-                errors.at(
-                    function.sig.ident.span(),
-                    format_args!("{name} is neither an event nor a command"),
-                    format_args!(
-                        "put `#[event]` or `#[command]` on it, or move it into an `impl {ident}` beside the macro"
-                    ),
-                );
+                if !attrs.refused {
+                    errors.at(
+                        function.sig.ident.span(),
+                        format_args!("{name} is neither an event nor a command"),
+                        not_here(&attrs, &ident),
+                    );
+                }
+                // Other attributes are of a place where the function is to be moved to.
+                attrs.rest.retain(|attr| attr.path().is_ident("cfg"));
                 // It goes out as what it seems to be. More of its mistakes are for the next time.
                 let mut unsaid = Errors::default();
-                if functions::receiver(&function.sig).0 == SelfKind::Mutable {
-                    let attr = syn::parse_quote!(#[event]);
-                    events.push(event(&category, &ident, attr, attrs, function, &mut unsaid).0);
+                if mutable {
+                    let own = (&ident, &*category);
+                    events.push(event(own, &[], attrs, function, &mut unsaid).0);
                 } else {
                     let command = command(&data, &event_enum, attrs, function, &mut unsaid);
                     let recorded = false;
@@ -179,6 +195,23 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
     }
 }
 
+/// Where a function belongs that is neither an event nor a command.
+fn not_here(attrs: &Sorted, state: &Ident) -> String {
+    let is_test = |attr: &Attribute| {
+        attr.path()
+            .segments
+            .last()
+            .is_some_and(|it| it.ident == "test")
+    };
+    if attrs.rest.iter().any(is_test) {
+        "move it into a `mod tests` beside the macro".to_owned()
+    } else {
+        format!(
+            "put `#[event]` or `#[command]` on it, or move it into an `impl {state}` beside the macro"
+        )
+    }
+}
+
 /// The fields that `Default` is written for. An enum, and a derive from elsewhere, do it themselves.
 fn defaults(data: &Data, attrs: &mut Sorted) -> Option<Vec<(Ident, TokenStream)>> {
     let fields = data.named_fields()?;
@@ -215,7 +248,7 @@ fn category(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
         );
         return fallback;
     }
-    let Some(category) = words.text("category", errors) else {
+    let Some(category) = words.text("category") else {
         return fallback;
     };
     match names::category_mistake(&category.value()) {
@@ -233,10 +266,29 @@ const KNOWN_TYPES: [&str; 14] = [
     "u128", "usize",
 ];
 
-fn id(words: &Words, state: &Ident, errors: &mut Errors) -> Id {
-    match words.path("id", errors) {
+fn id(words: &Words, state: &Ident, refused: bool, errors: &mut Errors) -> Id {
+    let own = |ident: &Ident| {
+        let name = names::text(state);
+        let generated = [format!("{name}Event"), format!("{name}Commands")];
+        ident == "Self" || *ident == name || generated.iter().any(|it| ident == it)
+    };
+    match words.path("id") {
+        // What it names is unclear, which was told.
+        None if words.span_of("id").is_some() || refused => Id::Generated(names::derived(
+            &format!("{}Id", names::text(state)),
+            words.span,
+        )),
         None => Id::Text,
         Some(path) => match path.get_ident() {
+            Some(ident) if own(ident) => {
+                let id = format!("{}Id", names::text(state));
+                errors.at(
+                    ident.span(),
+                    format_args!("`{ident}` is a type of the aggregate, and its id is another one"),
+                    format_args!("write `id({id})`"),
+                );
+                Id::Generated(names::derived(&id, ident.span()))
+            }
             Some(ident) if KNOWN_TYPES.iter().any(|known| ident == known) => {
                 errors.at(
                     ident.span(),
@@ -256,9 +308,8 @@ fn id(words: &Words, state: &Ident, errors: &mut Errors) -> Id {
 
 /// Reads an event; answers as well whether its fields are what was written.
 fn event(
-    category: &str,
-    state: &Ident,
-    attr: Attribute,
+    (state, category): (&Ident, &str),
+    own: &[Attribute],
     mut attrs: Sorted,
     mut function: Function,
     errors: &mut Errors,
@@ -267,10 +318,13 @@ fn event(
     let what = format!("the event `{ident}`");
     NO_CFG_ON_EVENT.refuse(&["cfg"], &mut attrs.rest, errors);
     attrs.refuse_rest("an event", errors);
-    let words = Words::read(Place::Event, &attr, errors);
-    let given = words.text("name", errors);
+    let words = Words::read(Place::Event, own, errors);
+    let given = words.text("name");
     let name = stored_name(&ident, "name", given.as_ref(), errors);
-    let (version, upcasts) = versions(&words, &ident, errors);
+    let (version, upcasts) = versions(&words, &ident, state, errors);
+    // What is wrong with a broken header was told.
+    let silent = &mut Errors::default();
+    let errors = if function.broken { silent } else { errors };
     let before = errors.count();
     functions::mend_receiver(&mut function, state, "&mut self", errors);
     functions::take_tuples_apart(&mut function, errors);
@@ -282,7 +336,7 @@ fn event(
     let is_whole = errors.count() == before;
     let sound = check_event(&function, &what, is_whole, errors);
     let body = match &function.body {
-        Some(body) if sound && is_whole => body.clone(),
+        Some(body) if sound && is_whole && !function.broken => body.clone(),
         _ => quote!({}),
     };
     let event = Event {
@@ -420,12 +474,33 @@ fn check_event(function: &Function, what: &str, is_whole: bool, errors: &mut Err
 }
 
 /// The version of an event, and what reads the older ones.
-fn versions(words: &Words, ident: &Ident, errors: &mut Errors) -> (u32, Vec<TokenStream>) {
-    let upcasts: Vec<Path> = words.paths_of("upcast", errors);
+fn versions(
+    words: &Words,
+    ident: &Ident,
+    state: &Ident,
+    errors: &mut Errors,
+) -> (u32, Vec<TokenStream>) {
+    let mut upcasts: Vec<Path> = words.paths_of("upcast");
+    for path in &mut upcasts {
+        if let Some(first) = path.segments.first_mut()
+            && first.ident == "Self"
+        {
+            let span = first.ident.span();
+            first.ident = names::derived(&names::text(state), span);
+            errors.at(
+                span,
+                "`Self` would be the enum of events here",
+                format_args!("write `{}`", names::path_text(path)),
+            );
+        }
+    }
     let written = words.span_of("version");
-    let (version, span) = words
-        .count("version", errors)
-        .unwrap_or((1, written.unwrap_or(ident.span())));
+    let (version, span) = match words.count("version") {
+        Some(version) => version,
+        // What it was meant to be is left to the upcasts.
+        None if written.is_some() => (upcasts.len() as u32 + 1, ident.span()),
+        None => (1, ident.span()),
+    };
     let older = version as usize - 1;
     if upcasts.len() < older && !(upcasts.is_empty() && words.span_of("upcast").is_some()) {
         let hole = upcasts.len() + 1;
@@ -479,6 +554,9 @@ fn command(
     mut function: Function,
     errors: &mut Errors,
 ) -> Command {
+    if function.broken {
+        return broken_command(state, event, attrs, function);
+    }
     let what = format!("the command `{}`", function.sig.ident);
     let mut sound = functions::refuse_qualifiers(&function.sig, &what, errors);
     if let Some(token) = &function.sig.asyncness {
@@ -551,6 +629,18 @@ fn command(
         true => command.without_body(),
         false => command,
     }
+}
+
+/// A command whose header has a mistake, which was told.
+fn broken_command(state: &Data, event: &Ident, attrs: Sorted, mut function: Function) -> Command {
+    function.broken = false;
+    if functions::return_type(&function.sig).is_none() {
+        function.sig.output =
+            syn::parse_quote!(-> ::core::result::Result<#event, ::core::convert::Infallible>);
+    }
+    let command = command(state, event, attrs, function, &mut Errors::default());
+    let sound = false;
+    Command { sound, ..command }.without_body()
 }
 
 /// A command as it was written.

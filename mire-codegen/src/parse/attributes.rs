@@ -11,7 +11,7 @@ use crate::model::Docs;
 use crate::names;
 
 /// The attributes that belong to the macros.
-const OWN: [&str; 6] = [
+pub(super) const OWN: [&str; 6] = [
     "aggregate",
     "event",
     "command",
@@ -31,6 +31,8 @@ pub(crate) struct Sorted {
     pub(crate) lints: TokenStream,
     /// All others, `derive` among them.
     pub(crate) rest: Vec<Attribute>,
+    /// Whether an attribute of the macros was refused, so that the item's own one may be missing.
+    pub(crate) refused: bool,
 }
 
 impl Sorted {
@@ -52,39 +54,50 @@ impl Sorted {
         sorted
     }
 
-    /// The macro's own attribute of one of these names. Others of its own, and a second one, are
-    /// mistakes.
-    pub(crate) fn own(
-        &mut self,
-        names: &[&str],
-        on: &str,
-        errors: &mut Errors,
-    ) -> Option<Attribute> {
+    /// The macro's own attribute of one of these names, and others of the same name that were put
+    /// beside it, which is a mistake. So are those of other names.
+    pub(crate) fn own(&mut self, names: &[&str], on: &str, errors: &mut Errors) -> Vec<Attribute> {
         self.mend_names(names, errors);
-        let mut found: Option<Attribute> = None;
+        let mut found: Vec<Attribute> = Vec::new();
         for attr in std::mem::take(&mut self.own) {
             let name = attr.path().to_token_stream().to_string();
+            let span = syn::spanned::Spanned::span(attr.path());
             if !names.iter().any(|known| *known == name) {
-                errors.at(
-                    syn::spanned::Spanned::span(attr.path()),
-                    format_args!("`#[{name}]` has no place on {on}"),
-                    "remove it",
-                );
-            } else if let Some(first) = &found {
+                self.refused = true;
+                let wrong = format_args!("`#[{name}]` has no place on {on}");
+                match (&*name, names) {
+                    ("aggregate", ["projection"]) => errors.at(
+                        span,
+                        wrong,
+                        "write `#[projection(subscription = \"…\", reads(…))]`",
+                    ),
+                    ("projection", ["aggregate"]) => {
+                        errors.at(span, wrong, "write `#[aggregate(category = \"…\")]`");
+                    }
+                    _ => errors.at(span, wrong, "remove it"),
+                }
+            } else if let Some(first) = found.first() {
                 let first = first.path().to_token_stream().to_string();
-                let span = syn::spanned::Spanned::span(attr.path());
-                if first == name {
-                    let wrong = format_args!("`#[{name}]` is given twice");
-                    errors.at(span, wrong, "remove one of them");
-                } else {
+                if first != name {
                     errors.at(
                         span,
                         format_args!("{on} can't be both `#[{first}]` and `#[{name}]`"),
                         "keep `#[event]` on what has happened, `#[command]` on what decides about it",
                     );
+                    continue;
                 }
+                // A second event is told of by who reads what `#[on(…)]` names.
+                if name != "on" {
+                    let has_words = !matches!(attr.meta, Meta::Path(_));
+                    let mend = match has_words {
+                        true => "put all words into one of them",
+                        false => "remove one of them",
+                    };
+                    errors.at(span, format_args!("`#[{name}]` is given twice"), mend);
+                }
+                found.push(attr);
             } else {
-                found = Some(attr);
+                found.push(attr);
             }
         }
         found
@@ -93,19 +106,26 @@ impl Sorted {
     /// An attribute that nobody knows but that is nearly one of `names` was meant to be it.
     pub(crate) fn mend_names(&mut self, names: &[&str], errors: &mut Errors) {
         for mut attr in std::mem::take(&mut self.rest) {
-            let Some(written) = attr.path().get_ident().cloned() else {
+            let segments = &attr.path().segments;
+            let by_path = segments.len() == 2 && segments[0].ident == "mire";
+            let Some(written) = segments.last().map(|it| it.ident.clone()) else {
                 self.rest.push(attr);
                 continue;
             };
             let text = written.to_string();
-            let meant = names.iter().find(|name| misspells(&text, name));
+            let known = |name: &&&str| match by_path {
+                true => text == **name,
+                false => segments.len() == 1 && misspells(&text, name),
+            };
+            let meant = names.iter().find(known);
             let Some(meant) = meant else {
                 self.rest.push(attr);
                 continue;
             };
+            let whole = names::path_text(attr.path());
             errors.at(
-                written.span(),
-                format_args!("there is no `#[{written}]`"),
+                syn::spanned::Spanned::span(attr.path()),
+                format_args!("there is no `#[{whole}]`"),
                 format_args!("did you mean `#[{meant}]`?"),
             );
             let path = syn::Path::from(proc_macro2::Ident::new(meant, written.span()));

@@ -1,10 +1,11 @@
 //! What a macro holds: one struct with the macro's attribute, and functions.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::FnArg;
 use syn::spanned::Spanned;
 
+use super::attributes::OWN;
 use super::functions::return_type;
 use super::items::{Data, Function, Item, Other, items};
 use crate::errors::Errors;
@@ -41,6 +42,7 @@ pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> C
         beside: TokenStream::new(),
     };
     let mut data = Vec::new();
+    let has_struct = mentions_struct(&tokens);
     for item in items(tokens, errors) {
         match item {
             Item::Data(item) => data.push(item),
@@ -55,6 +57,9 @@ pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> C
     };
     let own = data.iter().position(marked).unwrap_or(0);
     content.data = (own < data.len()).then(|| data.remove(own));
+    if let Some(data) = &mut content.data {
+        data.refuse_twins(errors);
+    }
     for extra in data {
         errors.at(
             extra.ident().span(),
@@ -77,7 +82,7 @@ pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> C
             extra.to_tokens(&mut content.beside);
         }
     }
-    if content.data.is_none() {
+    if content.data.is_none() && !has_struct {
         errors.at(
             Span::call_site(),
             format_args!(
@@ -90,6 +95,14 @@ pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> C
     content
 }
 
+/// Whether a struct was begun, however it goes on.
+fn mentions_struct(tokens: &TokenStream) -> bool {
+    tokens
+        .clone()
+        .into_iter()
+        .any(|token| matches!(token, TokenTree::Ident(word) if word == "struct" || word == "enum"))
+}
+
 fn article(noun: &str) -> &'static str {
     if noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
         "an"
@@ -98,9 +111,40 @@ fn article(noun: &str) -> &'static str {
     }
 }
 
+/// Macros of the standard library that stand in bodies.
+const EXPRESSIONS: [&str; 14] = [
+    "assert",
+    "assert_eq",
+    "dbg",
+    "debug_assert",
+    "eprint",
+    "eprintln",
+    "format",
+    "panic",
+    "print",
+    "println",
+    "todo",
+    "unimplemented",
+    "unreachable",
+    "vec",
+];
+
 /// An item that has no place in a macro: says where to put it.
 fn misplaced(other: Other, macro_name: &str, beside: &mut TokenStream, errors: &mut Errors) {
-    if other.keyword.is_empty() {
+    const BESIDE: &str =
+        "put it beside the macro, in the same module; the macro holds one struct and its `fn`s";
+    if let Some(call) = &other.call {
+        let is_expression = EXPRESSIONS.contains(&call.as_str());
+        let mend = match is_expression {
+            true => "put it into the body of a `fn`",
+            false => BESIDE,
+        };
+        let wrong = format_args!("`{call}!` has no place in `{macro_name}`");
+        errors.at(other.span, wrong, mend);
+        if is_expression {
+            return;
+        }
+    } else if other.keyword.is_empty() {
         errors.at(
             other.span,
             format_args!("`{macro_name}` expects items here: a struct and functions"),
@@ -113,20 +157,41 @@ fn misplaced(other: Other, macro_name: &str, beside: &mut TokenStream, errors: &
                 "`{}` begins no item that `{macro_name}` knows",
                 other.keyword
             ),
-            "write a `struct` or a `fn`",
+            "remove it, or write a `struct` or a `fn`",
         );
     } else {
         errors.at(
             other.span,
             format_args!("`{}` has no place in `{macro_name}`", other.keyword),
-            "put it beside the macro, in the same module; the macro holds one struct and its `fn`s",
+            BESIDE,
         );
     }
     if other.keyword == "use" {
         // That nothing beside the macro uses it would only follow.
         beside.extend(quote!(#[allow(unused_imports)]));
     }
-    beside.extend(other.tokens);
+    beside.extend(without_own_attributes(other.tokens));
+}
+
+/// An item without the attributes of the macros, which nobody knows beside them.
+fn without_own_attributes(tokens: TokenStream) -> TokenStream {
+    let mut kept: Vec<TokenTree> = Vec::new();
+    for token in tokens {
+        let hash = matches!(kept.last(), Some(TokenTree::Punct(hash)) if hash.as_char() == '#');
+        let is_own = match &token {
+            TokenTree::Group(group) if hash => match group.stream().into_iter().next() {
+                Some(TokenTree::Ident(name)) => OWN.iter().any(|own| name == own),
+                _ => false,
+            },
+            _ => false,
+        };
+        if is_own {
+            kept.pop();
+        } else {
+            kept.push(token);
+        }
+    }
+    kept.into_iter().collect()
 }
 
 /// Generic parameters on the struct are a mistake. What functions do with values of such a type

@@ -44,12 +44,12 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Option<EventTyp
 
 fn of_enum(input: &DeriveInput, data: &DataEnum, errors: &mut Errors) -> EventType {
     let words = words(&input.attrs, Place::EventEnum, input.ident.span(), errors);
-    let krate = words.krate(errors);
+    let krate = words.krate();
     let entity = entity(&words, &input.ident, errors);
     let variants = data.variants.iter().map(|variant| {
         let (place, span) = (Place::EventVariant, variant.ident.span());
         let words = self::words(&variant.attrs, place, span, errors);
-        let renamed = words.text("rename", errors);
+        let renamed = words.text("rename");
         let name = stored_name(&variant.ident, "rename", renamed.as_ref(), errors);
         StoredVariant {
             ident: variant.ident.clone(),
@@ -82,7 +82,7 @@ fn entity(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
         );
         return fallback;
     }
-    let Some(entity) = words.text("entity", errors) else {
+    let Some(entity) = words.text("entity") else {
         return fallback;
     };
     match names::entity_mistake(&entity.value()) {
@@ -97,7 +97,7 @@ fn entity(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
 fn of_struct(input: &DeriveInput, errors: &mut Errors) -> EventType {
     let ident = &input.ident;
     let words = words(&input.attrs, Place::EventStruct, ident.span(), errors);
-    let krate = words.krate(errors);
+    let krate = words.krate();
     if words.lacks("event_type") {
         errors.at(
             ident.span(),
@@ -105,7 +105,7 @@ fn of_struct(input: &DeriveInput, errors: &mut Errors) -> EventType {
             "put `#[mire(event_type = \"order.placed\")]` on it",
         );
     }
-    let event_type = words.text("event_type", errors);
+    let event_type = words.text("event_type");
     if let Some(name) = &event_type
         && let Some(mistake) = names::event_type_mistake(&name.value())
     {
@@ -121,17 +121,17 @@ fn of_struct(input: &DeriveInput, errors: &mut Errors) -> EventType {
 
 /// The words of all `#[mire(…)]` in one place; a second attribute is a mistake.
 fn words(attrs: &[Attribute], place: Place, span: Span, errors: &mut Errors) -> Words {
-    let mut attrs = attrs.iter().filter(|attr| attr.path().is_ident("mire"));
-    let words = match attrs.next() {
-        Some(attr) => Words::read(place, attr, errors),
-        None => Words::none(place, span),
-    };
-    for twin in attrs {
+    let is_ours = |attr: &&Attribute| attr.path().is_ident("mire");
+    let attrs: Vec<Attribute> = attrs.iter().filter(is_ours).cloned().collect();
+    for twin in attrs.iter().skip(1) {
         errors.at(
             twin.path().span(),
             "`#[mire(…)]` is given twice",
             "put all words into one of them",
         );
     }
-    words
+    match &*attrs {
+        [] => Words::none(place, span),
+        attrs => Words::read(place, attrs, errors),
+    }
 }

@@ -3,11 +3,15 @@
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, ItemEnum, ItemStruct, Signature, Token, Visibility};
+use syn::spanned::Spanned;
+use syn::{Attribute, ItemEnum, ItemStruct, Signature, Token, Visibility, token};
 
+use super::broken;
 use crate::errors::Errors;
+use crate::names;
 
 /// An item in a macro.
 pub(crate) enum Item {
@@ -88,6 +92,32 @@ impl Data {
         }
     }
 
+    /// Takes fields out that are declared twice, which is a mistake.
+    pub(crate) fn refuse_twins(&mut self, errors: &mut Errors) {
+        let Self::Struct(ItemStruct {
+            fields: syn::Fields::Named(fields),
+            ..
+        }) = self
+        else {
+            return;
+        };
+        let mut kept: Vec<syn::Field> = Vec::new();
+        for field in std::mem::take(&mut fields.named) {
+            let certain =
+                |it: &syn::Field| !it.attrs.iter().any(|attr| attr.path().is_ident("cfg"));
+            let is_twin = kept.iter().any(|it| it.ident == field.ident && certain(it));
+            match &field.ident {
+                Some(ident) if is_twin && certain(&field) => errors.at(
+                    ident.span(),
+                    format_args!("the field `{ident}` is declared twice"),
+                    "remove one of them",
+                ),
+                _ => kept.push(field),
+            }
+        }
+        fields.named = kept.into_iter().collect();
+    }
+
     /// Takes the attributes off.
     pub(crate) fn take_attrs(&mut self) -> Vec<Attribute> {
         match self {
@@ -113,12 +143,16 @@ pub(crate) struct Function {
     pub(crate) sig: Signature,
     /// The braces and what is between them; `None` for a `;`.
     pub(crate) body: Option<TokenStream>,
+    /// Whether something of its header is unknown, which was told. The body may use it.
+    pub(crate) broken: bool,
 }
 
 /// An item of another kind.
 pub(crate) struct Other {
     /// What it begins with.
     pub(crate) keyword: String,
+    /// The macro that it calls.
+    pub(crate) call: Option<String>,
     pub(crate) span: Span,
     /// The whole item; empty when it is none.
     pub(crate) tokens: TokenStream,
@@ -129,6 +163,10 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
     let mut items = Vec::new();
     let parser = |input: ParseStream<'_>| {
         while !input.is_empty() {
+            if input.peek(Token![#]) && input.peek2(Token![!]) && input.peek3(token::Bracket) {
+                inner_attribute(input, errors)?;
+                continue;
+            }
             // An item that can't be read is stepped over from its own beginning.
             let attempt = input.fork();
             match item(&attempt) {
@@ -137,9 +175,13 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
                     items.push(item);
                 }
                 Err(error) => {
+                    let tokens = skip_to_end_of_item(input, false);
+                    if let Some(function) = broken::function(tokens.clone(), &error, errors) {
+                        items.push(Item::Function(Box::new(function)));
+                        continue;
+                    }
                     errors.push(error);
-                    let broken = skip_to_end_of_item(input, false);
-                    items.extend(broken_struct(broken).map(|it| Item::Data(Data::Struct(it))));
+                    items.extend(broken_struct(tokens).map(|it| Item::Data(Data::Struct(it))));
                 }
             }
         }
@@ -149,6 +191,19 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
         errors.push(error);
     }
     items
+}
+
+/// `#![…]` stands at the top of a file or a block, and not in a macro.
+fn inner_attribute(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
+    input.parse::<Token![#]>()?;
+    let bang = input.parse::<Token![!]>()?;
+    input.parse::<TokenTree>()?;
+    errors.at(
+        bang.span,
+        "`#![…]` has no place within a macro",
+        "remove the `!`, so that it is for the item below it",
+    );
+    Ok(())
 }
 
 /// What can be read of a struct with a mistake among its fields: the other ones, so that only the
@@ -179,6 +234,8 @@ fn broken_struct(tokens: TokenStream) -> Option<ItemStruct> {
             if let Ok(field) = field {
                 content.advance_to(&attempt);
                 fields.push(field);
+            } else if let Ok(field) = without_colon(&content.fork()) {
+                fields.push(field);
             }
             while let Ok(token) = content.parse::<TokenTree>() {
                 if matches!(&token, TokenTree::Punct(end) if [',', ';'].contains(&end.as_char())) {
@@ -192,9 +249,23 @@ fn broken_struct(tokens: TokenStream) -> Option<ItemStruct> {
     parser.parse2(tokens).ok()
 }
 
+/// `name String`
+fn without_colon(input: ParseStream<'_>) -> syn::Result<syn::Field> {
+    let attrs = input.call(Attribute::parse_outer)?;
+    let vis: Visibility = input.parse()?;
+    let ident: Ident = input.parse()?;
+    let ty: syn::Type = input.parse()?;
+    Ok(syn::parse_quote!(#(#attrs)* #vis #ident: #ty))
+}
+
 fn item(input: ParseStream<'_>) -> syn::Result<Item> {
     let ahead = input.fork();
-    ahead.call(Attribute::parse_outer)?;
+    let attrs = ahead.call(Attribute::parse_outer)?;
+    if let Some(last) = attrs.last()
+        && ahead.is_empty()
+    {
+        return Err(dangling(last));
+    }
     ahead.parse::<Visibility>()?;
     if ahead.peek(Token![struct]) {
         return Ok(Item::Data(Data::Struct(input.parse()?)));
@@ -202,10 +273,67 @@ fn item(input: ParseStream<'_>) -> syn::Result<Item> {
     if ahead.peek(Token![enum]) {
         return Ok(Item::Data(Data::Enum(input.parse()?)));
     }
+    if let Some(error) = misspelt_function(&ahead) {
+        return Err(error);
+    }
     if is_function(&ahead) {
         return Ok(Item::Function(Box::new(function(input)?)));
     }
     Ok(Item::Other(other(input, &ahead)))
+}
+
+/// An attribute with nothing behind it.
+fn dangling(attr: &Attribute) -> syn::Error {
+    let (wrong, mend) = if attr.path().is_ident("doc") {
+        (
+            "this comment documents nothing",
+            "put it above what it is about",
+        )
+    } else {
+        (
+            "this attribute stands on nothing",
+            "write the `fn` below it, or remove it",
+        )
+    };
+    syn::Error::new(attr.path().span(), format_args!("{wrong}\nhelp: {mend}"))
+}
+
+/// What looks like a function but for its `fn`: `func opened(&mut self) {}`.
+fn misspelt_function(ahead: ParseStream<'_>) -> Option<syn::Error> {
+    let ahead = ahead.fork();
+    ahead.parse::<Option<Token![async]>>().ok()?;
+    let word = ahead.parse::<Ident>().ok()?;
+    ahead.parse::<Option<Ident>>().ok()?;
+    ahead
+        .peek(token::Paren)
+        .then(|| ahead.parse::<TokenTree>())
+        .transpose()
+        .ok()??;
+    while !ahead.peek(token::Brace) {
+        if ahead.is_empty() || begins_item(&ahead) || ahead.peek(Token![;]) {
+            return None;
+        }
+        ahead.parse::<TokenTree>().ok()?;
+    }
+    Some(syn::Error::new(
+        word.span(),
+        format_args!("the function `{word}` has no `fn`"),
+    ))
+}
+
+/// Whether an item begins here, as far as that is certain within another one.
+fn begins_item(input: ParseStream<'_>) -> bool {
+    let function = |at: ParseStream<'_>| at.peek(Token![fn]) && at.peek2(Ident::peek_any);
+    let behind_async = || {
+        let ahead = input.fork();
+        ahead.parse::<Token![async]>().is_ok() && function(&ahead)
+    };
+    input.peek(Token![#]) && input.peek2(token::Bracket)
+        || input.peek(Token![pub])
+        || input.peek(Token![struct])
+        || input.peek(Token![enum])
+        || function(input)
+        || behind_async()
 }
 
 /// Whether a function follows, with all the words that may stand before `fn`.
@@ -234,11 +362,11 @@ fn function(input: ParseStream<'_>) -> syn::Result<Function> {
     let body = if input.peek(Token![;]) {
         input.parse::<Token![;]>()?;
         None
-    } else if input.peek(syn::token::Brace) {
+    } else if input.peek(token::Brace) {
         Some(input.parse::<TokenTree>()?.into_token_stream())
     } else {
         return Err(input.error(format_args!(
-            "the body of the function `{}` has to stand here\nhelp: write it in braces",
+            "behind this, the body of the function `{}` is missing\nhelp: write it in braces",
             sig.ident
         )));
     };
@@ -247,6 +375,7 @@ fn function(input: ParseStream<'_>) -> syn::Result<Function> {
         vis,
         sig,
         body,
+        broken: false,
     })
 }
 
@@ -258,32 +387,63 @@ fn other(input: ParseStream<'_>, ahead: ParseStream<'_>) -> Other {
         .filter(|first| matches!(first, TokenTree::Ident(_)));
     let span = first.as_ref().map_or(ahead.span(), TokenTree::span);
     let keyword = first.map(|first| first.to_string()).unwrap_or_default();
+    let call = call(ahead);
     let braces_go_on = matches!(keyword.as_str(), "use" | "const" | "static" | "type");
-    let tokens = skip_to_end_of_item(input, braces_go_on);
-    let is_item = matches!(
-        keyword.as_str(),
-        "impl"
-            | "mod"
-            | "use"
-            | "const"
-            | "static"
-            | "type"
-            | "trait"
-            | "union"
-            | "extern"
-            | "unsafe"
-    ) && syn::parse2::<syn::Item>(tokens.clone()).is_ok();
+    let tokens = match input.peek(Token![,]) {
+        true => input.parse::<TokenTree>().into_iter().collect(),
+        false => skip_to_end_of_item(input, braces_go_on),
+    };
+    let is_item = call.is_some()
+        || matches!(
+            keyword.as_str(),
+            "impl"
+                | "mod"
+                | "use"
+                | "const"
+                | "static"
+                | "type"
+                | "trait"
+                | "union"
+                | "extern"
+                | "unsafe"
+        );
+    let is_item = is_item && syn::parse2::<syn::Item>(tokens.clone()).is_ok();
     Other {
         keyword,
+        call,
         span,
         tokens: if is_item { tokens } else { TokenStream::new() },
     }
 }
 
-/// Steps over at least one token, up to a `;` or, unless the item goes on behind them, braces.
+/// The macro that is called here.
+fn call(ahead: ParseStream<'_>) -> Option<String> {
+    let ahead = ahead.fork();
+    let path = ahead.call(syn::Path::parse_mod_style).ok()?;
+    let called = ahead.peek(Token![!]) && !ahead.peek(Token![!=]);
+    called.then(|| names::path_text(&path))
+}
+
+/// Steps over at least one token, up to a `;` or, unless the item goes on behind them, braces; also
+/// up to where another item begins.
 fn skip_to_end_of_item(input: ParseStream<'_>, braces_go_on: bool) -> TokenStream {
     let mut skipped = TokenStream::new();
-    while let Ok(token) = input.parse::<TokenTree>() {
+    while input.peek(Token![#]) && input.peek2(token::Bracket) {
+        skipped.extend(input.parse::<TokenTree>());
+        skipped.extend(input.parse::<TokenTree>());
+    }
+    if let Ok(vis) = input.parse::<Visibility>() {
+        vis.to_tokens(&mut skipped);
+    }
+    let mut first = true;
+    while let Ok(token) = {
+        match !first && begins_item(input) {
+            true => Err(input.error("")),
+            false => input.parse::<TokenTree>(),
+        }
+    } {
+        // `async fn` begins an item, but not within it.
+        first = first && matches!(&token, TokenTree::Ident(word) if *word == "async");
         let ends = match &token {
             TokenTree::Punct(punct) => punct.as_char() == ';',
             TokenTree::Group(group) => group.delimiter() == Delimiter::Brace && !braces_go_on,

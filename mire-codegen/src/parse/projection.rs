@@ -7,7 +7,7 @@ mod row;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{Field, GenericParam, Visibility};
+use syn::{Field, GenericParam, Path, Visibility};
 
 use self::events::{On, Reads};
 use self::functions::Handlers;
@@ -19,7 +19,7 @@ use super::items::{Data, Function};
 use crate::attrs::Words;
 use crate::errors::Errors;
 use crate::keywords::Place;
-use crate::model::{Acting, Form, Generics, HeldField, Projection, Table};
+use crate::model::{Acting, Effect, Form, Generics, HeldField, Projection, Table};
 use crate::names;
 
 /// What a macro call holds.
@@ -62,28 +62,42 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
     let ident = data.ident().clone();
     let mut attrs = Sorted::new(data.take_attrs());
     attrs.mend_names(&["ignores"], errors);
-    let ignores = attrs.take_own("ignores");
-    let words = match attrs.own(&["projection"], "the struct of a projection", errors) {
-        Some(attr) => Words::read(Place::Projection, &attr, errors),
-        None => Words::none(Place::Projection, ident.span()),
+    let mut ignored = events::ignored(&attrs.take_own("ignores"), errors);
+    let words = match &*attrs.own(&["projection"], "the struct of a projection", errors) {
+        [] => Words::none(Place::Projection, ident.span()),
+        attrs => Words::read(Place::Projection, attrs, errors),
     };
+    for tokens in &words.elsewhere {
+        let more = events::ignored_in(tokens.clone(), &mut Errors::default());
+        ignored.paths.extend(more.paths);
+        ignored.unclear |= more.unclear;
+    }
     NO_CFG_ON_STRUCT.refuse(&["cfg"], &mut attrs.rest, errors);
-    let krate = words.krate(errors);
-    let subscription = subscription(&words, &ident, errors);
+    let krate = words.krate();
+    // What the attribute of another macro stands for was told.
+    let refused = words.is_empty() && attrs.refused;
+    let silent = &mut Errors::default();
+    let subscription = subscription(&words, &ident, if refused { silent } else { errors });
     let mut functions: Vec<(Function, Sorted, Option<On>)> = functions
         .into_iter()
-        .map(|function| events::on(function, &ident, errors))
+        .map(|function| events::on(function, &ident, &mut ignored, errors))
         .collect();
-    let mut reads = Reads::of(&words, &ident, &functions, errors);
+    let mut reads = Reads::of(
+        &words,
+        &ident,
+        &functions,
+        &ignored,
+        if refused { silent } else { errors },
+    );
     let role = if row::has_marks(&data) {
         "a row"
     } else {
         "a projection"
     };
     let owned = borrowed::refuse(&mut data, role, errors);
-    let columns = row::columns(&mut data, errors);
+    let columns = row::columns(&mut data, &attrs.derives(), errors);
 
-    let kind = kind(&words, &columns, &functions, &ident, errors);
+    let kind = kind(&words, &columns, &functions, &data, errors);
     if kind == Kind::Table {
         row::refuse_cfg(&mut data, errors);
         refuse_generics(
@@ -93,17 +107,33 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
             errors,
         );
     }
+    if kind == Kind::Table && !row::is_row(&data) {
+        // That the fields are missing would only follow.
+        for (function, ..) in &mut functions {
+            function.broken = true;
+        }
+    }
     // Where functions have mistakes, what they would handle is unknown.
     let forgotten = kind == Kind::Table && functions.is_empty();
     let mut handlers = Handlers::new(ident.clone(), kind == Kind::Table);
+    let mut others: Vec<Path> = Vec::new();
     for (mut function, attrs, on) in functions {
+        others.extend(on.iter().flat_map(|on| on.others.clone()));
+        if function.broken {
+            others.extend(on.and_then(|on| on.path));
+            handlers.add_broken(function, &attrs);
+            continue;
+        }
         if !owned {
             // What it does with the fields as they were written would only follow.
             functions::without_body(&mut function);
         }
         handlers.add(function, attrs, on, &mut reads, errors);
     }
-    handlers.ignore(&ignores, &mut reads, errors);
+    handlers.note(&ignored.paths, Effect::Ignore, &mut reads, errors);
+    // That no function handles them would only follow.
+    others.retain(|path| !handlers.has(path));
+    handlers.note(&others, Effect::Mistaken, &mut reads, errors);
     let form = match kind {
         Kind::Table => {
             let key = row::key(&data, &columns, errors);
@@ -154,7 +184,7 @@ fn subscription(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
         );
         return fallback;
     }
-    let Some(subscription) = words.text("subscription", errors) else {
+    let Some(subscription) = words.text("subscription") else {
         return fallback;
     };
     match names::subscription_mistake(&subscription.value()) {
@@ -171,7 +201,7 @@ fn subscription(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
 }
 
 fn table_name(words: &Words, subscription: &str, errors: &mut Errors) -> String {
-    let given = words.text("table", errors);
+    let given = words.text("table");
     let name = match &given {
         Some(given) => given.value(),
         None => subscription.replace('-', "_"),
@@ -183,7 +213,7 @@ fn table_name(words: &Words, subscription: &str, errors: &mut Errors) -> String 
         Some(given) => errors.at(given.span(), &mistake.wrong, mistake.mend("table")),
         None => {
             let span = words
-                .text("subscription", errors)
+                .text("subscription")
                 .map_or(words.span, |text| text.span());
             errors.at(
                 span,
@@ -210,37 +240,49 @@ fn kind(
     words: &Words,
     columns: &[row::Declared],
     functions: &[(Function, Sorted, Option<On>)],
-    ident: &Ident,
+    data: &Data,
     errors: &mut Errors,
 ) -> Kind {
-    let marked = columns.iter().any(row::Declared::is_marked);
-    let is_async =
-        |(function, ..): &(Function, Sorted, Option<On>)| function.sig.asyncness.is_some();
-    let only_acts = !functions.is_empty() && functions.iter().all(is_async);
+    let ident = data.ident();
+    let any =
+        |wanted: fn(&Function) -> bool| functions.iter().any(|(function, ..)| wanted(function));
+    let is_async = |function: &Function| function.sig.asyncness.is_some();
+    let acts = any(is_async);
+    let only_acts = acts && functions.iter().all(|(function, ..)| is_async(function));
+    let folds = any(|function| receiver(&function.sig).0 == SelfKind::Mutable);
     let has_key = columns.iter().any(row::Declared::is_key);
-    if only_acts && !has_key && words.span_of("table").is_none() {
-        for (mark, span) in columns.iter().filter_map(row::Declared::mark) {
+    let table = words.span_of("table");
+    let marks = || columns.iter().filter_map(row::Declared::mark);
+    if has_key || !only_acts {
+        if has_key || table.is_some() || marks().next().is_some() {
+            return Kind::Table;
+        }
+    } else {
+        // Without a key it acts, as its functions say.
+        if let Some(span) = table {
+            errors.at(
+                span,
+                "`table` is for a projection that keeps a table",
+                "remove it, or mark the field that names a row with `#[key]`",
+            );
+        }
+        for (mark, span) in marks() {
             errors.at(
                 span,
                 format_args!("`#[{mark}]` is for a table, but this projection acts"),
                 "remove it; for a table, mark the field that names a row with `#[key]`, and write `fn` for `async fn`",
             );
         }
+    }
+    if acts {
         return Kind::Acting;
     }
-    if marked || words.span_of("table").is_some() {
-        return Kind::Table;
-    }
-    let any =
-        |wanted: fn(&Function) -> bool| functions.iter().any(|(function, ..)| wanted(function));
-    if any(|function| function.sig.asyncness.is_some()) {
-        return Kind::Acting;
-    }
-    if any(|function| receiver(&function.sig).0 == SelfKind::Mutable) {
+    let has_fields = matches!(data, Data::Enum(_)) || !columns.is_empty();
+    if folds && has_fields {
         // It lacks the key, which is said there.
         return Kind::Table;
     }
-    if any(|function| receiver(&function.sig).0 == SelfKind::Shared) {
+    if folds || any(|function| receiver(&function.sig).0 == SelfKind::Shared) {
         // It lacks `async`, which is said there.
         return Kind::Acting;
     }

@@ -3,9 +3,9 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, Pat, Type};
+use syn::{FnArg, Pat, Path, Type};
 
-use super::events::{self, On, Reads};
+use super::events::{On, Reads};
 use super::is_private;
 use super::lent::{self, Meant};
 use crate::errors::Errors;
@@ -63,16 +63,16 @@ impl Handlers {
         if self.table {
             attrs.refuse_rest("a function that folds an event into a row", errors);
         }
-        let Some(On { path, words }) = on else {
+        let Some(On { path, words, .. }) = on else {
             self.write_out(&attrs, function);
             return;
         };
         let event = path.as_ref().and_then(|path| reads.resolve(path, errors));
-        let key = words.path("key", errors);
-        let deletes = words.flag("delete", errors);
+        let key = words.path("key");
+        let deletes = words.flag("delete");
         if !self.table {
             for word in words_of(Place::On) {
-                if let Some(span) = words.span_of(word.name) {
+                if let Some(span) = words.untold(word.name) {
                     errors.at(
                         span,
                         format_args!("`{}` is for a projection that keeps a table", word.name),
@@ -145,17 +145,33 @@ impl Handlers {
         });
     }
 
-    /// Adds the events of `#[ignores(…)]`.
-    pub(super) fn ignore(&mut self, attrs: &[Attribute], reads: &mut Reads, errors: &mut Errors) {
-        for attr in attrs {
-            for path in events::ignored(attr, errors) {
-                let event = reads.resolve(&path, errors);
-                self.handlers.extend(event.map(|event| Handler {
-                    event,
-                    effect: Effect::Ignore,
-                }));
-            }
+    /// Adds a function whose header has a mistake, which was told. Its body may use what isn't there.
+    pub(super) fn add_broken(&mut self, mut function: Function, attrs: &Sorted) {
+        function.body = None;
+        self.write_out(attrs, function);
+    }
+
+    /// Adds events for which no function is called.
+    pub(super) fn note(
+        &mut self,
+        paths: &[Path],
+        effect: Effect,
+        reads: &mut Reads,
+        errors: &mut Errors,
+    ) {
+        for path in paths {
+            let event = reads.resolve(path, errors);
+            let effect = effect.clone();
+            self.handlers
+                .extend(event.map(|event| Handler { event, effect }));
         }
+    }
+
+    /// Whether something is done for an event, or it is ignored.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        let text = names::path_text(path);
+        let mut handlers = self.handlers.iter();
+        handlers.any(|handler| names::path_text(&handler.event.path) == text)
     }
 
     /// What a function takes behind `self`; `None` after a mistake. What has one is mended in the
@@ -381,6 +397,7 @@ fn written_out(attrs: &Sorted, function: &Function) -> TokenStream {
         vis,
         sig,
         body,
+        broken: _,
     } = function;
     // It may lack a body, which is said elsewhere.
     let body = match body {

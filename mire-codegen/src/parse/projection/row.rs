@@ -8,7 +8,7 @@ use syn::{Attribute, Fields, Meta, Type};
 
 use crate::errors::Errors;
 use crate::fingerprint::Fingerprint;
-use crate::keywords::{Place, words_of};
+use crate::keywords::{Place, list, words_of};
 use crate::model::Column;
 use crate::names;
 use crate::parse::attributes::{NoCfg, misspells};
@@ -24,10 +24,6 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    pub(super) fn is_marked(&self) -> bool {
-        self.key.or(self.index).or(self.json).is_some()
-    }
-
     pub(super) fn is_key(&self) -> bool {
         self.key.is_some()
     }
@@ -49,9 +45,21 @@ pub(super) fn has_marks(data: &Data) -> bool {
 }
 
 /// The named fields of the struct. The macro's marks are taken off.
-pub(super) fn columns(data: &mut Data, errors: &mut Errors) -> Vec<Declared> {
-    let Data::Struct(item) = data else {
-        return Vec::new();
+pub(super) fn columns(data: &mut Data, derives: &[String], errors: &mut Errors) -> Vec<Declared> {
+    // An attribute that isn't known may be a derive's.
+    let derived = |name: &String| !STANDARD_DERIVES.contains(&name.as_str());
+    let strange = !derives.iter().any(derived);
+    let item = match data {
+        Data::Struct(item) => item,
+        Data::Enum(item) => {
+            // It is no row, which is said there.
+            let marks =
+                |attr: &Attribute| !words_of(Place::Column).any(|it| attr.path().is_ident(it.name));
+            for field in item.variants.iter_mut().flat_map(|it| &mut it.fields) {
+                field.attrs.retain(marks);
+            }
+            return Vec::new();
+        }
     };
     let keyed = item.fields.iter().any(|field| {
         let mut attrs = field.attrs.iter();
@@ -71,6 +79,9 @@ pub(super) fn columns(data: &mut Data, errors: &mut Errors) -> Vec<Declared> {
             json: None,
         };
         for attr in std::mem::take(&mut field.attrs) {
+            if strange && refuse_foreign(&attr, errors) {
+                continue;
+            }
             match mark(&attr, keyed, errors) {
                 Some("key") => mark_once(&mut column.key, &attr, errors),
                 Some("index") => mark_once(&mut column.index, &attr, errors),
@@ -96,6 +107,44 @@ pub(super) fn refuse_cfg(data: &mut Data, errors: &mut Errors) {
             NO_CFG_ON_COLUMN.refuse(&["cfg"], &mut field.attrs, errors);
         }
     }
+}
+
+/// What a struct may derive without attributes of its own for its fields.
+const STANDARD_DERIVES: [&str; 9] = [
+    "Clone",
+    "Copy",
+    "Debug",
+    "Default",
+    "Eq",
+    "Hash",
+    "Ord",
+    "PartialEq",
+    "PartialOrd",
+];
+
+/// What columns have elsewhere.
+const FOREIGN_MARKS: [&str; 7] = [
+    "column",
+    "field",
+    "foreign_key",
+    "not_null",
+    "nullable",
+    "references",
+    "unique",
+];
+
+/// Refuses a mark that columns don't have here.
+fn refuse_foreign(attr: &Attribute, errors: &mut Errors) -> bool {
+    let Some(mark) = FOREIGN_MARKS.iter().find(|mark| attr.path().is_ident(mark)) else {
+        return false;
+    };
+    let marks = words_of(Place::Column).map(|word| word.form);
+    errors.at(
+        attr.path().span(),
+        format_args!("there is no `#[{mark}]`"),
+        format_args!("remove it; a field may have {}", list(marks)),
+    );
+    true
 }
 
 /// What elsewhere is called a key.
@@ -142,15 +191,30 @@ fn mark_once(mark: &mut Option<Span>, attr: &Attribute, errors: &mut Errors) {
     mark.get_or_insert(attr.path().span());
 }
 
+/// Whether the struct has fields that can be columns.
+pub(super) fn is_row(data: &Data) -> bool {
+    matches!(data, Data::Struct(item) if matches!(item.fields, Fields::Named(_)))
+}
+
 /// Which column names a row.
 pub(super) fn key(data: &Data, columns: &[Declared], errors: &mut Errors) -> Option<usize> {
     let ident = data.ident();
-    let named = matches!(data, Data::Struct(item) if matches!(item.fields, Fields::Named(_)));
-    if !named {
+    if !is_row(data) {
+        let row = format!("write `struct {ident} {{ #[key] id: AccountId, … }}`");
+        let (wrong, mend) = match data {
+            Data::Enum(_) => ("it is an enum", row),
+            Data::Struct(item) if item.fields.is_empty() => (
+                "it has no fields",
+                format!(
+                    "{row}; or, for a projection that acts, functions such as `async fn act(&self)`"
+                ),
+            ),
+            Data::Struct(_) => ("its fields have no names", row),
+        };
         errors.at(
             ident.span(),
-            format_args!("`{ident}` can't be a row: its fields have no names"),
-            format_args!("write `struct {ident} {{ #[key] id: AccountId, … }}`"),
+            format_args!("`{ident}` can't be a row: {wrong}"),
+            mend,
         );
         return None;
     }
