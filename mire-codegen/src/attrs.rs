@@ -177,9 +177,9 @@ impl Words {
 
     /// Whether a piece of `#[on(…)]` is the event.
     fn is_event(&self, path: &Path, value: &[TokenTree]) -> bool {
-        let is_word = words_of(self.place).any(|word| path.is_ident(word.name));
         let text = names::path_text(path);
-        !is_word
+        let small = text.to_lowercase();
+        !words_of(self.place).any(|word| small == word.name)
             && (path.segments.len() > 1
                 || text.starts_with(char::is_uppercase)
                 || value.is_empty() && self.given.is_empty() && self.meant(path).is_none())
@@ -306,7 +306,10 @@ impl Words {
         let meant = if self.place == Place::On && removes {
             Some("delete")
         } else {
-            nearest(&text, words_of(self.place).map(|word| word.name))
+            nearest(
+                &text.to_lowercase(),
+                words_of(self.place).map(|word| word.name),
+            )
         };
         words_of(self.place).find(|word| Some(word.name) == meant)
     }
@@ -402,7 +405,7 @@ impl Words {
 
     /// `word`, with nothing behind it.
     pub(crate) fn flag(&self, name: &str) -> bool {
-        self.value(name).is_some()
+        self.untold(name).is_some()
     }
 
     /// `word(path)`.
@@ -454,8 +457,17 @@ impl Named {
         };
         self.unclear |= list.unclear;
         for path in list.paths {
-            if self.event.is_none() {
+            let Some(event) = &mut self.event else {
                 self.event = Some(path);
+                continue;
+            };
+            if let (Some(set), Some(variant)) = (event.get_ident(), path.get_ident()) {
+                errors.on(
+                    &path,
+                    format_args!("`{variant}` is parted from `{set}`"),
+                    format_args!("write `{set}::{variant}`"),
+                );
+                event.segments.push(variant.clone().into());
                 continue;
             }
             errors.on(

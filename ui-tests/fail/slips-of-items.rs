@@ -107,6 +107,9 @@ mod headers {
         fn sold(&mut self, [i64; 2]) {}
 
         #[event]
+        gen fn kept(&mut self) {}
+
+        #[event]
         fn forgotten(&mut self)
 
         #[command]
@@ -134,7 +137,7 @@ mire::projection!(
     #[projection(subscription = "balances", reads(AccountEvent, LoanEvent))]
     #[ignores(AccountEvent::Closed, LoanEvent::Granted, LoanEvent::Noted, LoanEvent::Raised)]
     #[ignores(LoanEvent::Cut, LoanEvent::Doubled, LoanEvent::Halved, LoanEvent::Emptied)]
-    #[ignores(LoanEvent::Sold, LoanEvent::Forgotten)]
+    #[ignores(LoanEvent::Sold, LoanEvent::Kept, LoanEvent::Forgotten)]
     struct Balance {
         #[key]
         account: String,

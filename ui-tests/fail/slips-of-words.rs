@@ -109,6 +109,9 @@ mire::projection!(
 
     #[on(Self::Withdrawn)]
     async fn withdrawn(&self) {}
+
+    #[on(LoanEvent, Granted)]
+    async fn granted(&self) {}
 );
 
 mire::projection!(

@@ -230,7 +230,7 @@ fn no_path<'a>(
     let text = text_of(&rest[0], &rest[1..]);
     let behind = past_signs(&rest[1..]);
     let is_sign = matches!(&rest[0], TokenTree::Punct(_));
-    if is_sign && text != "|" && begins_path(behind) {
+    if is_sign && !["|", "<"].contains(&&*text) && begins_path(behind) {
         errors.at(
             rest[0].span(),
             format_args!("`{text}` has no place in front of the {}", naming.noun),
@@ -306,6 +306,10 @@ pub(super) fn read_path(tokens: &[TokenTree]) -> Option<Read> {
 pub(super) fn quoted(token: &TokenTree, naming: Naming, errors: &mut Errors) -> Option<Path> {
     let text: syn::LitStr = syn::parse2(token.to_token_stream()).ok()?;
     let path = text.parse_with(Path::parse_mod_style).ok()?;
+    if naming.noun == "event" && path.segments.len() < 2 {
+        // That it names none is said of it anyway.
+        return Some(path);
+    }
     errors.at(
         text.span(),
         format_args!("the {} is named without quotes", naming.noun),

@@ -189,6 +189,19 @@ impl<'a> Header<'a> {
 /// The name of a function, behind `fn` or what stands in its place, and what follows.
 fn name<'a>(tokens: &'a [TokenTree], errors: &mut Errors) -> Option<(Ident, &'a [TokenTree])> {
     match tokens {
+        [
+            TokenTree::Ident(word),
+            TokenTree::Ident(keyword),
+            TokenTree::Ident(name),
+            rest @ ..,
+        ] if keyword == "fn" => {
+            errors.at(
+                word.span(),
+                format_args!("`{word}` has no place in front of `fn {name}`"),
+                format_args!("remove `{word}`"),
+            );
+            Some((name.clone(), rest))
+        }
         [TokenTree::Ident(keyword), TokenTree::Ident(name), rest @ ..] => {
             if keyword != "fn" {
                 errors.at(

@@ -273,11 +273,11 @@ fn item(input: ParseStream<'_>) -> syn::Result<Item> {
     if ahead.peek(Token![enum]) {
         return Ok(Item::Data(Data::Enum(input.parse()?)));
     }
-    if let Some(error) = misspelt_function(&ahead) {
-        return Err(error);
-    }
     if is_function(&ahead) {
         return Ok(Item::Function(Box::new(function(input)?)));
+    }
+    if let Some(error) = misspelt_function(&ahead) {
+        return Err(error);
     }
     Ok(Item::Other(other(input, &ahead)))
 }
@@ -302,7 +302,8 @@ fn dangling(attr: &Attribute) -> syn::Error {
 fn misspelt_function(ahead: ParseStream<'_>) -> Option<syn::Error> {
     let ahead = ahead.fork();
     ahead.parse::<Option<Token![async]>>().ok()?;
-    let word = ahead.parse::<Ident>().ok()?;
+    let word = ahead.call(Ident::parse_any).ok()?;
+    ahead.parse::<Option<Token![fn]>>().ok()?;
     ahead.parse::<Option<Ident>>().ok()?;
     ahead
         .peek(token::Paren)
@@ -442,8 +443,9 @@ fn skip_to_end_of_item(input: ParseStream<'_>, braces_go_on: bool) -> TokenStrea
             false => input.parse::<TokenTree>(),
         }
     } {
-        // `async fn` begins an item, but not within it.
-        first = first && matches!(&token, TokenTree::Ident(word) if *word == "async");
+        // `async fn` begins an item, but not within it; nor does what is no word before `fn`.
+        first = first
+            && matches!(&token, TokenTree::Ident(word) if *word == "async" || input.peek(Token![fn]));
         let ends = match &token {
             TokenTree::Punct(punct) => punct.as_char() == ';',
             TokenTree::Group(group) => group.delimiter() == Delimiter::Brace && !braces_go_on,

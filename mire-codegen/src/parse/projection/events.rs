@@ -244,6 +244,11 @@ impl Reads {
                 self.add(path, errors);
                 continue;
             }
+            if text == "Self" {
+                let wrong = "`Self` is the projection, which has no events".to_owned();
+                mistakes.push((path, wrong));
+                continue;
+            }
             let of_one_event = split(path).map(|(set, _)| names::path_text(&set));
             let one_event = named
                 .iter()
@@ -275,6 +280,11 @@ impl Reads {
                 }
             }
             mistakes.push((path, wrong));
+        }
+        if self.sets.is_empty() && !mistakes.is_empty() {
+            for set in named {
+                self.push(&set.path);
+            }
         }
         let texts: Vec<&str> = self.sets.iter().map(|set| set.text.as_str()).collect();
         for (path, wrong) in mistakes {
