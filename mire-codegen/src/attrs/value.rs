@@ -1,8 +1,10 @@
 //! The value of a word: what its form asks for, and what was meant by one of another form.
 
+use darling::FromMeta;
+use darling::util::PathList;
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::ToTokens;
-use syn::{LitInt, LitStr, Path};
+use quote::{ToTokens, quote};
+use syn::{LitInt, LitStr, Meta, Path};
 
 use super::paths::{Listed, Naming, is_punct, listed};
 use crate::errors::Errors;
@@ -27,22 +29,25 @@ impl Value {
         written: &[TokenTree],
         errors: &mut Errors,
     ) -> Self {
-        let right = match (word.kind(), written) {
-            (Kind::Flag, []) => Some(Self::Flag),
-            (Kind::Text, [equals, text]) if is_punct(equals, '=') => {
-                syn::parse2(text.to_token_stream()).ok().map(Self::Text)
+        let mut right = || match word.kind() {
+            Kind::Flag => written.is_empty().then_some(Self::Flag),
+            Kind::Text => as_written(written).map(Self::Text),
+            Kind::Count => as_written(written).map(|number| count(word, &number, errors)),
+            Kind::Path | Kind::Paths => {
+                let [TokenTree::Group(group)] = written else {
+                    return None;
+                };
+                let list = match as_written::<PathList>(written) {
+                    Some(paths) => Listed {
+                        paths: paths.to_vec(),
+                        unclear: false,
+                    },
+                    None => listed(group.stream(), naming(word), errors),
+                };
+                (!group.stream().is_empty()).then(|| paths(word, list, errors))
             }
-            (Kind::Count, [equals, number]) if is_punct(equals, '=') => {
-                let number = syn::parse2::<LitInt>(number.to_token_stream()).ok();
-                number.map(|number| count(word, &number, errors))
-            }
-            (Kind::Path | Kind::Paths, [TokenTree::Group(group)]) if !group.stream().is_empty() => {
-                let list = listed(group.stream(), naming(word), errors);
-                Some(paths(word, list, errors))
-            }
-            _ => None,
         };
-        right.unwrap_or_else(|| {
+        right().unwrap_or_else(|| {
             let meant = Self::meant(word, written);
             wrong_form(word, span, written, &meant, errors);
             meant
@@ -102,6 +107,13 @@ impl Value {
     pub(super) fn is_clear(&self) -> bool {
         !matches!(self, Self::Unclear)
     }
+}
+
+/// A value in the form that is asked for: `= "account"`, `= 2`, `(AccountEvent, OrderEvent)`.
+fn as_written<T: FromMeta>(written: &[TokenTree]) -> Option<T> {
+    let written = written.iter();
+    let meta: Meta = syn::parse2(quote!(word #(#written)*)).ok()?;
+    T::from_meta(&meta).ok()
 }
 
 /// What the paths of a word are.
