@@ -245,6 +245,10 @@ fn effect(event: &Event) -> TokenStream {
     } = event;
     let parameters = fields.iter().map(|field| {
         let declared = &field.parameter.declared;
+        // An attribute costs rustc more than the parameter.
+        if names::has_word(body, &field.parameter.ident.to_string()) {
+            return declared.clone();
+        }
         // Where rustc shows the parameter, it shows its attributes as well.
         let at = field.parameter.ident.span();
         quote_spanned!(at=> #[allow(unused_variables)] #declared)
