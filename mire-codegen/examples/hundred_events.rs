@@ -17,12 +17,11 @@
 //! The programs depend on `mire` with a backend, and `by-hand` on `serde` with `derive` and on `uuid`
 //! as well.
 //!
-//! Measured with 100 events (rustc 1.95, 2 cores, CPU time of rustc for the one crate, both forms by
-//! turns, the median of seven): what `cargo check` does took 1.05 s declared and 0.95 s by hand,
-//! 1.11×; what `cargo build` does 1.25 s and 1.14 s, 1.10×. In instructions (callgrind), which do not
-//! depend on the machine's load: 5.17 and 4.59 billion, 1.13×; 6.04 and 5.40 billion, 1.12×. The aim
-//! is 1.15×. What is left of the difference is a function for each event and each fold, where the
-//! other form has an arm.
+//! Measured with 100 events (rustc 1.95), in instructions of rustc for the one crate (callgrind), which
+//! do not depend on the machine's load: what `cargo check` does took 5.31 billion declared and 4.62 by
+//! hand, 1.149×; what `cargo build` does 6.21 and 5.44 billion, 1.142×. The aim is 1.15×. What is left
+//! of the difference is a function for each event and each fold, where the other form has an arm, and
+//! the macros themselves. With `32 own-type` it was 2.38 and 1.65 billion, 1.44×.
 //!
 //! ```sh
 //! cargo rustc -- --emit=metadata    # and the same command again under valgrind --tool=callgrind
