@@ -6,7 +6,7 @@ mod keys;
 mod rows;
 
 pub use defaults::{DefaultKey, Initial, default_key, initial};
-pub use keys::{KeyOf, StreamKey, key_of, no_key, stream_key};
+pub use keys::{KeyOf, StreamKey, keep_key, key_clone, key_of, no_key, stream_key};
 pub use mire_macros::runner;
 pub use rows::{ColumnOf, IndexColumn, JsonColumn, column, index_column, json_column, key_column};
 pub use {serde, serde_json, sqlx, uuid};

@@ -2,6 +2,7 @@
 
 use crate::event::EventData;
 use crate::subscription::PageEvent;
+use crate::table::TableProjection;
 use crate::upcast::DecodeError;
 
 /// A key that the id in a stream's name gives, for streams that hold events of type `E`.
@@ -54,4 +55,16 @@ pub fn key_of<K: KeyOf<F>, F: Clone>(field: &F) -> K {
 /// An event that is not handled has no row.
 pub fn no_key(event: &PageEvent<'_>) -> DecodeError {
     format!("`{}` belongs to no row", event.event_type()).into()
+}
+
+/// The key of a new row. By way of the projection, which has asked all of the type already.
+pub fn key_clone<P: TableProjection>(key: &P::Key) -> P::Key {
+    key.clone()
+}
+
+/// Puts the key back that a fold has changed.
+pub fn keep_key<P: TableProjection>(field: &mut P::Key, key: &P::Key) {
+    if field != key {
+        field.clone_from(key);
+    }
 }

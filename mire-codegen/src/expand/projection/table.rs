@@ -153,7 +153,7 @@ fn column_const(projection: &Projection, at: usize, column: &Column, key: &Colum
 /// A row that no event has touched yet.
 fn new_row(krate: &TokenStream, table: &Table, key: &Column) -> TokenStream {
     let key_field = &key.ident;
-    let key_value = quote!(::core::clone::Clone::clone(key));
+    let key_value = quote!(#krate::__private::key_clone::<Self>(key));
     if table.default && table.columns.len() > 1 {
         // What has no default is reported there.
         return quote!(Self {
@@ -241,15 +241,14 @@ fn fold(projection: &Projection, table: &Table, key: &Column) -> TokenStream {
     let makes_none = |handler: &Handler| without(handler).is_some();
     let without = (projection.handlers.iter().any(makes_none))
         .then(|| events::by_event(projection, without, &rest));
-    let (new_row, key_field) = (new_row(&projection.krate, table, key), &key.ident);
+    let krate = &projection.krate;
+    let (new_row, key_field) = (new_row(krate, table, key), &key.ident);
     quote! {
         #without
         let mut #row = ::core::option::Option::unwrap_or_else(#row, || #new_row);
         #with
         // The key names the row, whatever a fold has done with it.
-        if #row.#key_field != *key {
-            ::core::clone::Clone::clone_from(&mut #row.#key_field, key);
-        }
+        #krate::__private::keep_key::<Self>(&mut #row.#key_field, key);
         ::core::option::Option::Some(#row)
     }
 }
