@@ -9,7 +9,10 @@ use mire::{
     AggregateRoot, DbErrorKind, Event, EventStore, EventStoreError, ExpectedVersion, Sqlite,
     StoreOptions,
 };
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::Connection;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 
 fn url(folder: &tempfile::TempDir) -> String {
     format!("sqlite:{}/bank.db", folder.path().display())
@@ -186,6 +189,40 @@ async fn pools_that_would_break_a_promise_are_refused() {
         .await
         .unwrap();
     assert_eq!(mode, "wal");
+}
+
+/// SQLite answers at once that such a file is locked, whatever its busy timeout is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_in_use_without_wal_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = options(&folder).journal_mode(SqliteJournalMode::Delete);
+    let mut other = SqliteConnection::connect_with(&old).await.unwrap();
+    sqlx::query("CREATE TABLE theirs (a INTEGER)")
+        .execute(&mut other)
+        .await
+        .unwrap();
+
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    let pool = SqlitePoolOptions::new()
+        .connect_with(options(&folder).synchronous(SqliteSynchronous::Full))
+        .await
+        .unwrap();
+    let store = EventStore::<Sqlite>::new(pool);
+    let limit = Duration::from_millis(200);
+    let locked = store.migrate_with_lock_timeout(limit).await.unwrap_err();
+    assert_eq!(locked.db_kind(), Some(DbErrorKind::LockTimeout), "{locked}");
+
+    let waiting = store.clone();
+    let waiting = tokio::spawn(async move { waiting.migrate().await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!waiting.is_finished());
+    sqlx::query("COMMIT").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    waiting.await.unwrap().unwrap();
+    assert_eq!(deposit(&store, "account-a").await.unwrap(), 1);
 }
 
 #[tokio::test]
