@@ -90,12 +90,14 @@ const fn word(place: Place, name: &'static str, form: &'static str) -> Word {
 }
 
 const CRATE_FORM: &str = "crate(my_mire)";
+const REVISION_FORM: &str = "revision = 2";
 
 /// All words.
 pub static WORDS: &[Word] = &[
     word(Place::Aggregate, "category", "category = \"account\""),
     word(Place::Aggregate, "id", "id(AccountId)"),
     word(Place::Aggregate, "snapshot_every", "snapshot_every = 100"),
+    word(Place::Aggregate, "revision", REVISION_FORM),
     word(Place::Aggregate, "crate", CRATE_FORM),
     word(Place::Event, "name", "name = \"money-withdrawn\""),
     word(Place::Event, "version", "version = 2"),
@@ -107,6 +109,7 @@ pub static WORDS: &[Word] = &[
     ),
     word(Place::Projection, "reads", "reads(AccountEvent)"),
     word(Place::Projection, "table", "table = \"account_balances\""),
+    word(Place::Projection, "revision", REVISION_FORM),
     word(Place::Projection, "crate", CRATE_FORM),
     word(Place::On, "key", "key(customer)"),
     word(Place::On, "delete", "delete"),

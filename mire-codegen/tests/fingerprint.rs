@@ -62,6 +62,9 @@ fn what_changes_rows_changes_the_fingerprint_and_nothing_else_does() {
         (", key(lamp)", ""),
         // A table of another name is another table.
         ("\"lights\",", "\"lights\", table = \"lamps\","),
+        // What the declaration doesn't show.
+        ("\"lights\",", "\"lights\", revision = 2,"),
+        ("\"lights\",", "\"lights\", revision = 3,"),
     ] {
         assert!(DECLARED.contains(from), "{from}");
         let changed = fingerprint(&DECLARED.replacen(from, to, 1));
@@ -126,6 +129,9 @@ fn what_changes_a_state_leaves_its_snapshots_aside_and_nothing_else_does() {
             "version = 2, upcast(switched_v1)",
             "version = 3, upcast(switched_v1, switched_v2)",
         ),
+        // What the declaration doesn't show.
+        ("\"lamp\",", "\"lamp\", revision = 2,"),
+        ("\"lamp\",", "\"lamp\", revision = 3,"),
     ] {
         assert!(AGGREGATE.contains(from), "{from}");
         let changed = snapshot_version(&AGGREGATE.replacen(from, to, 1));

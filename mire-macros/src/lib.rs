@@ -72,7 +72,9 @@ pub fn derive_event_data(input: TokenStream) -> TokenStream {
 /// # What is written
 ///
 /// - `Account`, with `Default` and `Clone`, its `Aggregate`, and with `snapshot_every` its
-///   `Snapshot`, versioned by a fingerprint of the declaration.
+///   `Snapshot`, versioned by a fingerprint of the declaration: the state, the events and their bodies.
+///   A change of what they only name (a type within the state, a function that a body calls, an
+///   upcast) is not seen: count `revision` up, or commands decide on states of the old code.
 /// - `AccountEvent`: a variant for each `#[event]`, its parameters as fields. A parameter of type
 ///   `&str` is stored as a `String`, `&[T]` as a `Vec<T>`, `&T` as a `T`. A field's type is `Debug +
 ///   Clone + PartialEq` and serde's `Serialize` and `Deserialize`.
@@ -91,6 +93,7 @@ pub fn derive_event_data(input: TokenStream) -> TokenStream {
 /// | `#[aggregate]` | `category = "account"` | the first half of its streams' names, and of its events' stored names |
 /// | | `id(AccountId)` | the type of its id: a bare name is generated, a UUID; a path such as `id(crate::Isbn)` names a type of yours |
 /// | | `snapshot_every = 100` | stores a snapshot each time the stream has grown by so many events |
+/// | | `revision = 2` | to be counted up when the declaration doesn't show that states are other ones: sets the stored snapshots aside |
 /// | | `crate(my_mire)` | where mire is, when the dependency was renamed |
 /// | `#[event]` | `name = "money-withdrawn"` | the stored name after the category; the function's in kebab case otherwise; keeps it when the function is renamed |
 /// | | `version = 2` | the version of the payload's shape, 1 if not given |
@@ -152,7 +155,8 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 /// - **A change of the declaration** (columns, marks, the events, the functions with their bodies; not
 ///   layout, documentation, derives and `#[ignores]`) is another version of the table. It is built
 ///   beside the one that serves, from the start of the log, and swapped in when it has caught up; see
-///   `mire::table`. What a body calls is not seen: mark such a change by a change of the body.
+///   `mire::table`. A change of what the declaration only names (a function that a body calls, a type
+///   of a column, an upcast) is not seen: count `revision` up.
 ///
 /// Written for it are, on the struct:
 ///
@@ -202,7 +206,12 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 /// what is done has to bear being done again. A parameter `tx: &mut PgConnection` or
 /// `tx: &mut SqliteConnection` makes the projection transactional: what is written through `tx` is
 /// committed with the checkpoint, exactly once. It then runs on stores of that database. With a
-/// generic `struct Transfers<DB: mire::Backend>` and `tx: &mut DB::Connection`, on any.
+/// generic `struct Transfers<DB: mire::Backend>(PhantomData<fn() -> DB>)` and
+/// `tx: &mut DB::Connection`, on any.
+///
+/// Its checkpoint is one place in the log, whatever is read. Events of an enum that `reads` names from
+/// now on are handled from there on, and one that old code still leads goes past them: stop the old
+/// replicas first, or begin a new subscription. The same holds when an aggregate's category changes.
 ///
 /// Written for it are `SUBSCRIPTION`, `runner(&store)`, `wait_for`, `ActingProjection`, which
 /// `subscribe_projection(WelcomeMail { … })` takes on any runner, and `PageHandler` or
@@ -222,6 +231,7 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 /// | `#[projection]` | `subscription = "balances"` | the name under which it reads the log: of its lease, its checkpoint, and its table, where `-` becomes `_` |
 /// | | `reads(AccountEvent)` | the enums of events that it reads, one for each aggregate |
 /// | | `table = "account_balances"` | the name of its table, when it is not the subscription's |
+/// | | `revision = 2` | to be counted up when the declaration doesn't show that rows are other ones: the table is built anew |
 /// | | `crate(my_mire)` | where mire is, when the dependency was renamed |
 /// | `#[on(AccountEvent::Opened)]` | `key(customer)` | the event's field that names the row, when the stream's id doesn't |
 /// | | `delete` | the event removes the row; the function's body is empty |

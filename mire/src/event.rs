@@ -15,8 +15,7 @@ use crate::upcast::DecodeError;
 /// Only [`event_type`](Self::event_type) has to be written; `#[derive(EventData)]` and
 /// `aggregate!` write it. By default the whole value is stored as serde writes it. Generated events
 /// override [`encode`](Self::encode) and [`decode`](Self::decode): they store the fields alone and
-/// choose the variant by the stored name. A number that is NaN or infinite has no place in an event;
-/// see [`encode`](Self::encode).
+/// choose the variant by the stored name.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -50,17 +49,14 @@ pub trait EventData: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// The payload as JSON text.
     ///
-    /// JSON has no NaN and no infinities, and `serde_json` writes `null` for them without an error.
-    /// A field `Option<f64>` then reads back as `None`, and an event with a plain `f64` can't be
-    /// read any more: such a number belongs refused by the command that would record it, or stored
-    /// in a form of its own (`#[serde(with = "…")]`).
-    ///
     /// # Errors
     ///
     /// What serde reports for a value that has no JSON form, such as a map whose keys aren't
-    /// strings.
+    /// strings; and for a number that is NaN or infinite, for which `serde_json` would write `null`,
+    /// that couldn't be read any more. A command refuses such a number, or it is stored in a form of
+    /// its own (`#[serde(with = "…")]`).
     fn encode(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(self)
+        crate::json::to_string(self)
     }
 
     /// Reads a stored event. `stored.data` are the driver's own bytes, not a copy.

@@ -12,6 +12,7 @@ mod column;
 mod command;
 mod error;
 mod event;
+mod json;
 pub mod lease;
 mod open;
 mod projection;

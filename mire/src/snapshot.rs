@@ -38,7 +38,7 @@ impl<A: Snapshot> Snapshots<A> {
         Self {
             version: A::SNAPSHOT_VERSION,
             frequency: A::SNAPSHOT_FREQUENCY,
-            encode: |state| serde_json::to_string(state),
+            encode: |state| crate::json::to_string(state),
             decode: |state| serde_json::from_slice(state),
         }
     }

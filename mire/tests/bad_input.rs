@@ -229,6 +229,10 @@ enum OddEvent {
     Said {
         text: String,
     },
+    /// Nor has it NaN, for which `null` would be stored.
+    Measured {
+        level: f64,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -310,6 +314,12 @@ async fn events_that_cannot_be_stored_are_refused_on_every_way_in<DB: TestBacken
     for error in refusals(&store, &keyed, none()).await {
         assert_says(&error, "Serialization", &["`odd.keyed`", "`odd-1`"]);
         assert!(std::error::Error::source(&error).is_some());
+    }
+    let measured = OddEvent::Measured { level: f64::NAN };
+    for error in refusals(&store, &measured, none()).await {
+        assert_says(&error, "Serialization", &["`odd.measured`", "`odd-1`"]);
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("the field `level` is NaN"), "{source}");
     }
     for error in refusals(&store, &said("a\0b"), none()).await {
         assert_says(

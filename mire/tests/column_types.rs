@@ -460,3 +460,12 @@ conformance!(
     an_id_is_a_key_and_an_optional_one_an_index,
     each_type_is_a_key_if_it_can_be_and_an_index,
 );
+
+/// It would be read as `None`, or not at all.
+#[test]
+fn a_number_that_json_does_not_have_is_no_column() {
+    let error = mire::Json::of(&[Some(f64::NAN)]).unwrap_err().to_string();
+    assert!(error.contains("NaN"), "{error}");
+    let none = mire::Json::of(&[None::<f64>]).unwrap();
+    assert_eq!(none.as_str(), "[null]");
+}

@@ -3,7 +3,8 @@ mire::aggregate!(
         categori = "account",
         category = "account",
         category = "bank",
-        colour = "red"
+        colour = "red",
+        revision = 2
     )]
     #[command]
     struct Account {

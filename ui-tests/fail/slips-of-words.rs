@@ -175,7 +175,12 @@ mire::projection!(
 );
 
 mire::projection!(
-    #[projection(subscription = "acts", reads(AccountEvent), table = "acts")]
+    #[projection(
+        subscription = "acts",
+        reads(AccountEvent),
+        table = "acts",
+        revision = 2
+    )]
     #[ignores(AccountEvent::Closed, AccountEvent::Renamed, AccountEvent::Opened)]
     #[ignores(AccountEvent::Withdrawn)]
     struct Acts {

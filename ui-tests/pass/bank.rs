@@ -25,7 +25,12 @@ fn withdrawn_v1(mut payload: Value) -> Result<Value, String> {
 
 mire::aggregate!(
     /// A bank account, from opening to closing.
-    #[aggregate(category = "account", id(AccountId), snapshot_every = 100)]
+    #[aggregate(
+        category = "account",
+        id(AccountId),
+        snapshot_every = 100,
+        revision = 2
+    )]
     #[derive(Debug, PartialEq)]
     pub struct Account {
         owner: String,

@@ -124,6 +124,7 @@ mire::projection!(
     /// What each customer has ordered, across aggregates.
     #[projection(
         subscription = "customer orders",
+        revision = 2,
         table = "customer_orders",
         reads(OrderEvent, AccountEvent)
     )]

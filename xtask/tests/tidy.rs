@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of `mire/src`, lowest first. A room may use its own level and those below it.
-const LEVELS: [&[&str]; 7] = [
+const LEVELS: [&[&str]; 8] = [
+    &["json"],
     &["column", "error", "event", "stream", "upcast"],
     &["aggregate", "command", "snapshot"],
     &["backend"],

@@ -94,6 +94,16 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
     let event_enum = format!("{}Event", names::text(&ident));
     let event_enum = names::derived(&event_enum, words.span);
     let mut fingerprint = Fingerprint::new();
+    if let Some((revision, span)) = words.count("revision") {
+        if words.lacks("snapshot_every") {
+            errors.at(
+                span,
+                "`revision` sets older snapshots aside, and this aggregate has none",
+                "remove it, or add `snapshot_every = 100`",
+            );
+        }
+        fingerprint.text(&revision.to_string());
+    }
     fingerprint.tokens(data.to_token_stream());
     for attr in attrs.rest.iter().filter(|it| it.path().is_ident("serde")) {
         fingerprint.tokens(attr.to_token_stream());

@@ -139,7 +139,11 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
             let key = row::key(&data, &columns, errors);
             let columns = row::checked(columns, errors);
             let name = table_name(&words, &subscription, errors);
-            let fingerprint = row::fingerprint(&name, &columns, key, handlers.fingerprint);
+            let mut fingerprint = handlers.fingerprint;
+            if let Some((revision, _)) = words.count("revision") {
+                fingerprint.text(&revision.to_string());
+            }
+            let fingerprint = row::fingerprint(&name, &columns, key, fingerprint);
             Form::Table(Table {
                 default: data.named_fields().is_some() && attrs.take_default(),
                 name,
@@ -251,18 +255,20 @@ fn kind(
     let only_acts = acts && functions.iter().all(|(function, ..)| is_async(function));
     let folds = any(|function| receiver(&function.sig).0 == SelfKind::Mutable);
     let has_key = columns.iter().any(row::Declared::is_key);
-    let table = words.span_of("table");
+    let of_tables = ["table", "revision"].map(|word| (word, words.span_of(word)));
+    let names_table = of_tables.iter().any(|(_, span)| span.is_some());
     let marks = || columns.iter().filter_map(row::Declared::mark);
     if has_key || !only_acts {
-        if has_key || table.is_some() || marks().next().is_some() {
+        if has_key || names_table || marks().next().is_some() {
             return Kind::Table;
         }
     } else {
         // Without a key it acts, as its functions say.
-        if let Some(span) = table {
+        for (word, span) in of_tables {
+            let Some(span) = span else { continue };
             errors.at(
                 span,
-                "`table` is for a projection that keeps a table",
+                format_args!("`{word}` is for a projection that keeps a table"),
                 "remove it, or mark the field that names a row with `#[key]`",
             );
         }

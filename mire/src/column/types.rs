@@ -210,7 +210,7 @@ impl Formatter for OneZero {
 /// JSON text, for a column of JSON.
 ///
 /// PostgreSQL keeps what the text means, and gives it back with other spaces and with the keys of an
-/// object in an order of its own. What is NaN or infinite is written as `null`.
+/// object in an order of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json(String);
 
@@ -220,12 +220,14 @@ impl Json {
     /// # Errors
     ///
     /// What serde reports for a value that has no JSON form, such as a map whose keys aren't
-    /// strings.
+    /// strings; for a number that is NaN or infinite.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, ColumnError> {
         let mut text = Vec::with_capacity(128);
         let mut serializer = serde_json::Serializer::with_formatter(&mut text, OneZero);
         value.serialize(&mut serializer).map_err(ColumnError::new)?;
-        String::from_utf8(text).map(Self).map_err(ColumnError::new)
+        let text = String::from_utf8(text).map_err(ColumnError::new)?;
+        crate::json::refuse_lost_numbers(value, &text).map_err(ColumnError::new)?;
+        Ok(Self(text))
     }
 
     /// Reads it.

@@ -90,7 +90,9 @@ pub fn encode_event<E: EventSet>(event: &E) -> Result<String, serde_json::Error>
     event.serialize(PayloadSerializer(&mut serde_json::Serializer::new(
         &mut json,
     )))?;
-    String::from_utf8(json).map_err(<serde_json::Error as serde::ser::Error>::custom)
+    let json = String::from_utf8(json).map_err(<serde_json::Error as serde::ser::Error>::custom)?;
+    crate::json::refuse_lost_numbers(event, &json)?;
+    Ok(json)
 }
 
 /// Reads an event by its stored name. A payload of the current version is read straight from the

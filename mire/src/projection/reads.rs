@@ -36,21 +36,17 @@ impl<R> Set<R> {
         self.category
     }
 
-    /// The fingerprint of a declaration that handles these variants, sorted by name, with their versions:
-    /// in another version the same fields can mean something else, so the rows are folded anew.
+    /// The fingerprint of a declaration that handles these variants, sorted by name. It covers what
+    /// makes other rows of the same declaration: the category, since other streams are read then, and
+    /// the versions, in another one of which the same fields can mean something else.
     #[must_use]
     pub const fn fingerprint(&self, declaration: u32, handled: &[&str]) -> u32 {
-        let mut fingerprint = declaration;
+        let mut fingerprint = mixed_text(declaration, self.category);
         let mut at = 0;
         while at < self.events.len() {
             let event = &self.events[at];
             if event.version > 1 && is_in(event.variant, handled) {
-                let mut bytes = event.variant.as_bytes();
-                while let [byte, rest @ ..] = bytes {
-                    fingerprint = mixed(fingerprint, *byte as u32);
-                    bytes = rest;
-                }
-                fingerprint = mixed(fingerprint, event.version);
+                fingerprint = mixed(mixed_text(fingerprint, event.variant), event.version);
             }
             at += 1;
         }
@@ -148,6 +144,16 @@ impl<R> Set<R> {
         text.push(")]`");
         panic!("{}", text.as_str());
     }
+}
+
+const fn mixed_text(fingerprint: u32, text: &str) -> u32 {
+    let mut fingerprint = fingerprint;
+    let mut bytes = text.as_bytes();
+    while let [byte, rest @ ..] = bytes {
+        fingerprint = mixed(fingerprint, *byte as u32);
+        bytes = rest;
+    }
+    fingerprint
 }
 
 /// A step of FNV-1a, in the 31 bits of a fingerprint.

@@ -1,0 +1,287 @@
+//! JSON of values that can be read back.
+//!
+//! JSON has no NaN and no infinities, and `serde_json` writes `null` for them without an error. What was
+//! a number would then be read as `None`, or not at all, long after it was stored: so it is refused.
+
+use std::fmt;
+
+use serde::ser::{
+    self, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
+    SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
+use serde_json::{Error, Result};
+
+/// The text of a value.
+pub(crate) fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String> {
+    let text = serde_json::to_string(value)?;
+    refuse_lost_numbers(value, &text)?;
+    Ok(text)
+}
+
+/// Fails for a value whose `text` has a `null` for a number.
+pub(crate) fn refuse_lost_numbers<T: Serialize + ?Sized>(value: &T, text: &str) -> Result<()> {
+    match text.contains("null") {
+        true => value.serialize(Numbers { field: "" }),
+        false => Ok(()),
+    }
+}
+
+/// Writes nothing, and stops at a number that JSON has not.
+#[derive(Clone, Copy)]
+struct Numbers {
+    /// The innermost field that it is in.
+    field: &'static str,
+}
+
+impl Numbers {
+    fn check(self, number: f64) -> Result<()> {
+        match number.is_finite() {
+            true => Ok(()),
+            false => Err(ser::Error::custom(Lost {
+                number,
+                field: self.field,
+            })),
+        }
+    }
+}
+
+struct Lost {
+    number: f64,
+    field: &'static str,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field {
+            "" => f.write_str("a number")?,
+            field => write!(f, "the field `{field}`")?,
+        }
+        write!(
+            f,
+            " is {}, which JSON has no form for; refuse it where it comes from, or give it a form of \
+             its own with `#[serde(with = \"…\")]`",
+            self.number
+        )
+    }
+}
+
+macro_rules! nothing_to_check {
+    ($($method:ident($($argument:ty),*);)*) => {$(
+        fn $method(self $(, _: $argument)*) -> Result<()> {
+            Ok(())
+        }
+    )*};
+}
+
+/// The parts are checked one by one.
+macro_rules! of_parts {
+    ($($method:ident($($argument:ty),*);)*) => {$(
+        fn $method(self $(, _: $argument)*) -> Result<Self> {
+            Ok(self)
+        }
+    )*};
+}
+
+impl Serializer for Numbers {
+    type Ok = ();
+    type Error = Error;
+    type SerializeSeq = Self;
+    type SerializeTuple = Self;
+    type SerializeTupleStruct = Self;
+    type SerializeTupleVariant = Self;
+    type SerializeMap = Self;
+    type SerializeStruct = Self;
+    type SerializeStructVariant = Self;
+
+    nothing_to_check! {
+        serialize_bool(bool);
+        serialize_i8(i8);
+        serialize_i16(i16);
+        serialize_i32(i32);
+        serialize_i64(i64);
+        serialize_i128(i128);
+        serialize_u8(u8);
+        serialize_u16(u16);
+        serialize_u32(u32);
+        serialize_u64(u64);
+        serialize_u128(u128);
+        serialize_char(char);
+        serialize_str(&str);
+        serialize_bytes(&[u8]);
+        serialize_none();
+        serialize_unit();
+        serialize_unit_struct(&'static str);
+        serialize_unit_variant(&'static str, u32, &'static str);
+    }
+
+    of_parts! {
+        serialize_seq(Option<usize>);
+        serialize_tuple(usize);
+        serialize_tuple_struct(&'static str, usize);
+        serialize_tuple_variant(&'static str, u32, &'static str, usize);
+        serialize_map(Option<usize>);
+        serialize_struct(&'static str, usize);
+        serialize_struct_variant(&'static str, u32, &'static str, usize);
+    }
+
+    fn serialize_f32(self, number: f32) -> Result<()> {
+        self.check(number.into())
+    }
+
+    fn serialize_f64(self, number: f64) -> Result<()> {
+        self.check(number)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        value.serialize(self)
+    }
+}
+
+macro_rules! elements {
+    ($($compound:ident::$method:ident),*) => {$(
+        impl $compound for Numbers {
+            type Ok = ();
+            type Error = Error;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+                value.serialize(*self)
+            }
+
+            fn end(self) -> Result<()> {
+                Ok(())
+            }
+        }
+    )*};
+}
+
+elements! {
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field
+}
+
+macro_rules! named_fields {
+    ($($compound:ident),*) => {$(
+        impl $compound for Numbers {
+            type Ok = ();
+            type Error = Error;
+
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                field: &'static str,
+                value: &T,
+            ) -> Result<()> {
+                value.serialize(Self { field })
+            }
+
+            fn end(self) -> Result<()> {
+                Ok(())
+            }
+        }
+    )*};
+}
+
+named_fields! { SerializeStruct, SerializeStructVariant }
+
+impl SerializeMap for Numbers {
+    type Ok = ();
+    type Error = Error;
+
+    /// A key that is no finite number was refused when the text was written.
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, _: &T) -> Result<()> {
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        value.serialize(*self)
+    }
+
+    fn end(self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(serde::Serialize)]
+    enum Level {
+        Unknown,
+        Known(Vec<Option<f64>>),
+        Both(f32, f64),
+        Named {
+            low: f64,
+            high: BTreeMap<&'static str, f64>,
+        },
+    }
+
+    #[derive(serde::Serialize)]
+    struct Tank {
+        note: Option<&'static str>,
+        level: Level,
+    }
+
+    fn text(level: Level) -> std::result::Result<String, String> {
+        let tank = Tank { note: None, level };
+        to_string(&tank).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_null_is_no_lost_number() {
+        let known = text(Level::Known(vec![None, Some(1.5)])).unwrap();
+        assert_eq!(known, r#"{"note":null,"level":{"Known":[null,1.5]}}"#);
+        text(Level::Unknown).unwrap();
+        text(Level::Both(0.1, f64::MAX)).unwrap();
+        to_string("null").unwrap();
+        to_string(&serde_json::json!({ "a": [null, { "b": 1.5 }] })).unwrap();
+    }
+
+    #[test]
+    fn a_lost_number_is_named_wherever_it_is() {
+        let high = |number| Level::Named {
+            low: 0.0,
+            high: BTreeMap::from([("a", 0.0), ("b", number)]),
+        };
+        let low = Level::Named {
+            low: f64::NEG_INFINITY,
+            high: BTreeMap::new(),
+        };
+        for (level, named) in [
+            (
+                Level::Known(vec![None, Some(f64::NAN)]),
+                "the field `level` is NaN",
+            ),
+            (Level::Both(f32::INFINITY, 0.0), "the field `level` is inf"),
+            (Level::Both(0.0, f64::NAN), "the field `level` is NaN"),
+            (low, "the field `low` is -inf"),
+            (high(f64::NAN), "the field `high` is NaN"),
+        ] {
+            let error = text(level).unwrap_err();
+            assert!(error.starts_with(named), "{error}");
+        }
+        let error = to_string(&f64::NAN).unwrap_err().to_string();
+        assert!(error.starts_with("a number is NaN"), "{error}");
+    }
+}
