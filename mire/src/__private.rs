@@ -2,10 +2,12 @@
 
 pub mod counted;
 mod defaults;
+mod ids;
 mod keys;
 mod rows;
 
 pub use defaults::{DefaultKey, Initial, default_key, initial};
+pub use ids::{IdForm, IdType, id_form};
 pub use keys::{KeyOf, StreamKey, keep_key, key_clone, key_of, no_key, stream_key};
 pub use mire_macros::runner;
 pub use rows::{ColumnOf, IndexColumn, JsonColumn, column, index_column, json_column, key_column};

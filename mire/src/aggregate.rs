@@ -81,7 +81,8 @@ pub trait Aggregate: Default + Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an id of the aggregate `{A}`",
     label = "this id belongs to something else",
-    note = "pass an id of this aggregate itself; `id(…)` on its struct names the type"
+    note = "pass an id of this aggregate itself: `id(…)` on its struct names the type; without it, that is text",
+    note = "an id type that `id(…)` generates is made of a UUID by `{A}Id::from(uuid)`, if that is its name"
 )]
 pub trait AggregateId<A: Aggregate> {
     /// The id as it stands in the stream's name, after the category.

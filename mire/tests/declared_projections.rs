@@ -11,8 +11,8 @@ use crate::common::projections::{PATIENCE, fast, head, start, stop, until};
 use chrono::{DateTime, Utc};
 use mire::table::Page;
 use mire::{
-    AggregateRoot, Backend, Event, EventInfo, EventStore, ExpectedVersion, RunnerError,
-    StreamQuery, TableProjection,
+    AggregateRoot, Backend, Event, EventInfo, EventStore, EventStoreError, ExpectedVersion,
+    RunnerError, StreamQuery, TableProjection,
 };
 
 mire::aggregate!(
@@ -165,9 +165,14 @@ mire::projection!(
         event: &EventInfo,
     ) -> anyhow::Result<()> {
         let order = OrderEvent::Placed {
-            customer: id_of(event),
+            customer: event.aggregate_id::<Account>()?,
             amount: u32::try_from(amount)?,
         };
+        let other = event.aggregate_id::<Order>().unwrap_err();
+        assert!(
+            matches!(other, EventStoreError::CategoryMismatch { .. }),
+            "{other}"
+        );
         self.store
             .append_in_tx(
                 tx,
@@ -184,11 +189,6 @@ mire::projection!(
         Ok(())
     }
 );
-
-fn id_of(event: &EventInfo) -> AccountId {
-    let (_, id) = event.stream_id().split_once('-').unwrap();
-    id.parse().unwrap()
-}
 
 conformance!(
     a_fold_does_not_move_its_row,

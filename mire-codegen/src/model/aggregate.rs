@@ -49,6 +49,8 @@ pub(crate) enum Id {
 pub(crate) struct Event {
     /// The function's name.
     pub(crate) ident: Ident,
+    /// Where its `fn` and its parentheses stand, from which rustc shows the function.
+    pub(crate) header: [Span; 2],
     /// The variant's.
     pub(crate) variant: Ident,
     pub(crate) docs: Docs,

@@ -92,7 +92,7 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
     let snapshot_every = words.count("snapshot_every").map(|(count, _)| count);
 
     let event_enum = format!("{}Event", names::text(&ident));
-    let event_enum = names::derived(&event_enum, words.span);
+    let event_enum = names::derived(&event_enum, ident.span());
     let mut fingerprint = Fingerprint::new();
     if let Some((revision, span)) = words.count("revision") {
         if words.lacks("snapshot_every") {
@@ -355,6 +355,10 @@ fn event(
         attrs: attrs.lints,
         stored: format!("{category}.{name}"),
         stored_span: given.map_or(ident.span(), |given| given.span()),
+        header: [
+            function.sig.fn_token.span,
+            function.sig.paren_token.span.join(),
+        ],
         ident,
         version,
         upcasts,

@@ -2,13 +2,14 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::FnArg;
 use syn::spanned::Spanned;
+use syn::{Attribute, FnArg};
 
 use super::attributes::OWN;
 use super::functions::return_type;
 use super::items::{Data, Function, Item, Other, items};
 use crate::errors::Errors;
+use crate::names;
 
 /// A macro, as its messages name it.
 pub(super) struct Macro {
@@ -61,24 +62,27 @@ pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> C
         data.refuse_twins(errors);
     }
     for extra in data {
-        errors.at(
-            extra.ident().span(),
-            format_args!(
-                "`{}` declares one {}, and `{}` is not its {}",
-                of.name,
-                of.declares,
-                extra.ident(),
-                of.role
-            ),
-            format_args!(
-                "put it beside the macro; {} {} of its own goes into {} `{}` of its own",
-                article(of.declares),
-                of.declares,
-                article(of.name),
-                of.name
-            ),
-        );
-        if !marked(&extra) {
+        let refused = is_function(&extra, errors) || is_generated(&extra, &content, of, errors);
+        if !refused {
+            errors.at(
+                extra.ident().span(),
+                format_args!(
+                    "`{}` declares one {}, and `{}` is not its {}",
+                    of.name,
+                    of.declares,
+                    extra.ident(),
+                    of.role
+                ),
+                format_args!(
+                    "put it beside the macro; {} {} of its own goes into {} `{}` of its own",
+                    article(of.declares),
+                    of.declares,
+                    article(of.name),
+                    of.name
+                ),
+            );
+        }
+        if !refused && !marked(&extra) {
             extra.to_tokens(&mut content.beside);
         }
     }
@@ -93,6 +97,55 @@ pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> C
         );
     }
     content
+}
+
+/// Tells of a type that is marked as a function.
+fn is_function(data: &Data, errors: &mut Errors) -> bool {
+    let mut attrs = data.attrs().iter();
+    let is = |attr: &&Attribute, name: &str| attr.path().is_ident(name);
+    let Some(attr) = attrs.find(|it| is(it, "event") || is(it, "command")) else {
+        return false;
+    };
+    let name = names::kebab(&names::text(data.ident())).replace('-', "_");
+    if attr.path().is_ident("command") {
+        errors.at(
+            data.ident().span(),
+            "a command is a function, which answers events",
+            format_args!("write `pub fn {name}(&self, …) -> …Event {{ … }}`"),
+        );
+        return true;
+    }
+    let parameters: Vec<String> = data
+        .named_fields()
+        .into_iter()
+        .flatten()
+        .map(|(field, ty)| format!(", {field}: {}", names::type_text(&ty)))
+        .collect();
+    errors.at(
+        data.ident().span(),
+        "an event is a function, which has its fields as parameters",
+        format_args!(
+            "write `#[event] fn {name}(&mut self{}) {{ … }}`",
+            parameters.concat()
+        ),
+    );
+    true
+}
+
+/// Tells of a type that the macro writes itself.
+fn is_generated(data: &Data, content: &Content, of: &Macro, errors: &mut Errors) -> bool {
+    let Some(own) = content.data.as_ref().filter(|_| of.name == "aggregate!") else {
+        return false;
+    };
+    let is_events = *data.ident() == format!("{}Event", names::text(own.ident()));
+    if is_events {
+        errors.at(
+            data.ident().span(),
+            format_args!("`{}` is written by the macro", data.ident()),
+            "remove it; each function with `#[event]` becomes a variant",
+        );
+    }
+    is_events
 }
 
 /// Whether a struct was begun, however it goes on.

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use crate::aggregate::Aggregate;
 use crate::backend::RawEvent;
 use crate::error::EventStoreError;
 use crate::event::{EventData, StoredEvent};
@@ -319,6 +321,36 @@ impl EventInfo {
     #[must_use]
     pub fn stream_id(&self) -> &str {
         self.event().stream_id()
+    }
+
+    /// The id of the aggregate that it happened to: the second half of its stream's name.
+    ///
+    /// # Errors
+    ///
+    /// [`EventStoreError::CategoryMismatch`] when the stream is of another category than that of `A`,
+    /// [`EventStoreError::Deserialization`] when what it names is no id of `A`.
+    pub fn aggregate_id<A>(&self) -> Result<A::Id, EventStoreError>
+    where
+        A: Aggregate<Id: FromStr<Err: Into<DecodeError>>>,
+    {
+        let event = self.event();
+        if event.category() != A::stream_category() {
+            return Err(EventStoreError::CategoryMismatch {
+                stream_id: event.stream_id().to_owned(),
+                category: A::stream_category().to_owned(),
+            });
+        }
+        event
+            .id()
+            .parse()
+            .map_err(
+                |source: <A::Id as FromStr>::Err| EventStoreError::Deserialization {
+                    stream_id: event.stream_id().to_owned(),
+                    global_position: event.global_position(),
+                    event_type: event.event_type().to_owned(),
+                    source: source.into(),
+                },
+            )
     }
 
     /// Its version in the stream: 1, 2, 3 …

@@ -18,7 +18,14 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
         &aggregate.state.event,
         &aggregate.state.vis,
     );
-    let functions = aggregate.commands.iter().map(|command| &command.function);
+    let functions = aggregate.commands.iter().map(|command| {
+        let function = &command.function;
+        // The recording form is easily mistaken for this one, which records nothing.
+        let must_use = (!names::has_word(function, "must_use")).then(|| {
+            quote!(#[must_use = "this decides, and records nothing: call it on the `AggregateRoot` itself, or in `execute`"])
+        });
+        quote!(#must_use #function)
+    });
     let recorded: Vec<&Command> = aggregate.commands.iter().filter(|it| it.recorded).collect();
     let recording = (!recorded.is_empty()).then(|| {
         let name = names::derived(&format!("{}Commands", names::text(ident)), event.span());

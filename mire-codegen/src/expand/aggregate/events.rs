@@ -1,10 +1,11 @@
 //! The enum of events, its documentation, and its stored form.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::quote;
 
 use super::event_traits;
 use super::questions::Questions;
+use crate::expand::located::located;
 use crate::expand::stored::event_data;
 use crate::expand::{docs, serde_crate};
 use crate::model::{Aggregate, Event, StoredVariant, VariantShape};
@@ -17,15 +18,18 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
     let (derives, traits) = traits(aggregate);
     let variants = aggregate.events.iter().map(variant);
     let stored: Vec<StoredVariant> = aggregate.events.iter().map(stored).collect();
+    // Another type of that name is reported on the struct's.
+    let [keyword, derives] = [quote!(enum), derives].map(|it| located(it, ident.span()));
+    let mut variants = Group::new(Delimiter::Brace, quote!(#(#variants,)*));
+    variants.set_span(Span::mixed_site().located_at(ident.span()));
     let event_data = event_data(krate, ident, &aggregate.category, &stored);
     quote! {
         #table
         #derives
         #serde_crate
         #[allow(clippy::derive_partial_eq_without_eq)]
-        #vis enum #ident {
-            #(#variants,)*
-        }
+        #[must_use = "an event has no effect before it is recorded and saved"]
+        #vis #keyword #ident #variants
 
         #traits
         #event_data

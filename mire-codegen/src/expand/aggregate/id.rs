@@ -3,8 +3,10 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
+use crate::expand::located::{self, located};
 use crate::expand::{docs, serde_crate};
 use crate::model::{Aggregate, Id};
+use crate::names;
 
 pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
     match &aggregate.id {
@@ -12,7 +14,8 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
         Id::Generated(ident) => {
             let newtype = newtype(aggregate, ident);
             let links = links(aggregate, &quote!(#ident));
-            quote!(#newtype #links)
+            // A type of that name that is there already is reported on the name.
+            located(quote!(#newtype #links), ident.span())
         }
         Id::Named(path) => links(aggregate, path),
     }
@@ -22,22 +25,26 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
 fn links(aggregate: &Aggregate, id: &TokenStream) -> TokenStream {
     let krate = &aggregate.krate;
     let (state, event) = (&aggregate.state.ident, &aggregate.state.event);
+    let (form, function) = (names::local("__MIRE_ID"), names::local("id_form"));
+    let function = quote!(#krate::__private::#function);
+    let asked = located::ask(&function, id, &TokenStream::new(), TokenStream::new());
     quote! {
-        #[automatically_derived]
-        impl #krate::AggregateId<#state> for #id {
-            fn id_text(&self) -> ::std::borrow::Cow<'_, str> {
-                ::std::borrow::Cow::Owned(::std::string::ToString::to_string(self))
+        const _: () = {
+            const #form: #krate::__private::IdForm<#id> = #asked;
+
+            #[automatically_derived]
+            impl #krate::AggregateId<#state> for #id {
+                fn id_text(&self) -> ::std::borrow::Cow<'_, str> {
+                    ::std::borrow::Cow::Owned((#form.text)(self))
+                }
             }
-        }
-        #[automatically_derived]
-        impl #krate::__private::StreamKey<#event> for #id {
-            fn from_id(id: &str) -> ::core::result::Result<Self, #krate::DecodeError> {
-                ::core::result::Result::map_err(
-                    <Self as ::core::str::FromStr>::from_str(id),
-                    ::core::convert::Into::into,
-                )
+            #[automatically_derived]
+            impl #krate::__private::StreamKey<#event> for #id {
+                fn from_id(id: &str) -> ::core::result::Result<Self, #krate::DecodeError> {
+                    (#form.read)(id)
+                }
             }
-        }
+        };
     }
 }
 

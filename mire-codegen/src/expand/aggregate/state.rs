@@ -1,6 +1,6 @@
 //! The state: the struct itself, how it folds, its streams and snapshots, and the way into tests.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::questions::{Questions, is_asked};
@@ -233,6 +233,7 @@ fn arm(aggregate: &Aggregate, event: &Event) -> TokenStream {
 fn effect(event: &Event) -> TokenStream {
     let Event {
         ident,
+        header: [keyword, parentheses],
         variant: _,
         docs: _,
         attrs,
@@ -254,9 +255,10 @@ fn effect(event: &Event) -> TokenStream {
         quote_spanned!(at=> #[allow(unused_variables)] #declared)
     });
     // `self` has the user's hygiene, since the body says `self`.
-    let receiver = proc_macro2::Ident::new("self", proc_macro2::Span::call_site());
-    quote! {
-        #attrs
-        fn #ident(&mut #receiver #(, #parameters)*) #body
-    }
+    let receiver = Ident::new("self", Span::call_site());
+    let keyword = quote_spanned!(*keyword=> fn);
+    let inputs = quote!(&mut #receiver #(, #parameters)*);
+    let mut inputs = Group::new(Delimiter::Parenthesis, inputs);
+    inputs.set_span(*parentheses);
+    quote!(#attrs #keyword #ident #inputs #body)
 }
