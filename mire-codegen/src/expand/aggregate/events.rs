@@ -28,7 +28,6 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
         #derives
         #serde_crate
         #[allow(clippy::derive_partial_eq_without_eq)]
-        #[must_use = "an event has no effect before it is recorded and saved"]
         #vis #keyword #ident #variants
 
         #traits

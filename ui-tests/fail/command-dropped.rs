@@ -27,5 +27,4 @@ fn main() {
     let card = mire::AggregateRoot::<Card>::new(&CardId::new());
     card.state.pay(5);
     card.state.pay_all(&[5]);
-    CardEvent::Charged { amount: 5 };
 }
