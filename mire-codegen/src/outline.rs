@@ -75,7 +75,7 @@ fn outline_command(text: &mut String, command: &Command) {
             command.ident,
             parameters.join(", "),
             plain(&command.output.ty),
-            if command.recorded {
+            if command.recorded.is_some() {
                 ""
             } else {
                 ", without a recording form"

@@ -81,9 +81,10 @@ pub fn derive_event_data(input: TokenStream) -> TokenStream {
 /// - `AccountId`, a UUID newtype, for `id(AccountId)`. A path such as `id(crate::Isbn)` names a type
 ///   of yours instead, which is `Display + FromStr`. Without `id`, any text is an id.
 /// - Each command as it stands, for `store.execute(id, |account: &Account| account.withdraw(30))`,
-///   and in recording form on `AggregateRoot<Account>`, through the trait `AccountCommands`, for
-///   those that are as visible as the struct: `root.withdraw(30)?`. `#[cfg(…)]` and `#[deprecated]`
-///   on it go for both; what is stored can't depend on `#[cfg(…)]`.
+///   and in recording form on `AggregateRoot<Account>`, through the trait `AccountCommands`:
+///   `root.withdraw(30)?`. Another module imports the trait. Commands that are less visible than the
+///   struct are in traits of their own, `AccountPrivateCommands` and `AccountCrateCommands`.
+///   `#[cfg(…)]` and `#[deprecated]` on it go for both; what is stored can't depend on `#[cfg(…)]`.
 /// - `Account::stream(&id)`, the stream's name, and `Account::given([…])`, the way into tests.
 ///
 /// # Words
@@ -98,7 +99,7 @@ pub fn derive_event_data(input: TokenStream) -> TokenStream {
 /// | `#[event]` | `name = "money-withdrawn"` | the stored name after the category; the function's in kebab case otherwise; keeps it when the function is renamed |
 /// | | `version = 2` | the version of the payload's shape, 1 if not given |
 /// | | `upcast(withdrawn_v1)` | a `fn(serde_json::Value) -> Result<serde_json::Value, _>` for each older version, oldest first |
-/// | `#[command]` | | |
+/// | `#[command]` | | answers an event, an `Option`, a `Vec` or an array of events, or a `Result` of these and of the reason for refusing |
 #[proc_macro]
 pub fn aggregate(input: TokenStream) -> TokenStream {
     mire_codegen::aggregate(input.into()).into()

@@ -41,7 +41,23 @@ pub mod outer {
             pub fn switch(&self, on: bool) -> Option<LightEvent> {
                 (self.on != on).then_some(LightEvent::Switched { on })
             }
+
+            #[command]
+            pub(crate) fn shine(&self) -> LightEvent {
+                LightEvent::Switched { on: true }
+            }
+
+            #[command]
+            fn dark(&self) -> LightEvent {
+                LightEvent::Switched { on: false }
+            }
         );
+
+        /// Commands that are less visible than the state are recorded where they can be seen.
+        pub fn blink(light: &mut renamed::AggregateRoot<Light>) {
+            light.shine();
+            light.dark();
+        }
 
         renamed::projection!(
             /// How often each light was switched.
@@ -78,7 +94,7 @@ pub mod outer {
 mod domain;
 
 fn main() {
-    use outer::inner::{Light, LightCommands, LightEvent};
+    use outer::inner::{Light, LightCommands, LightCrateCommands, LightEvent, blink};
 
     mire::aggregate!(
         #[aggregate(category = "door", id(self::Number))]
@@ -184,6 +200,9 @@ fn main() {
     light.switch(true);
     light.switch(true);
     assert_eq!(light.take_pending(), [LightEvent::Switched { on: true }]);
+    light.shine();
+    blink(&mut light);
+    assert_eq!(light.take_pending().len(), 3);
 
     let mut door = mire::AggregateRoot::<Door>::new(&Number(7));
     assert_eq!(door.stream_id, "door-7");

@@ -111,7 +111,7 @@ pub(crate) fn aggregate(aggregate: &mut Aggregate, errors: &mut Errors) {
                 command.without_body()
             }
         };
-        if command.recorded && OF_THE_ROOT.iter().any(|name| command.ident == name) {
+        if command.recorded.is_some() && OF_THE_ROOT.iter().any(|name| command.ident == name) {
             errors.at(
                 command.ident.span(),
                 format_args!(

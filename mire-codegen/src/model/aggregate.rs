@@ -90,8 +90,8 @@ pub(crate) struct Command {
     pub(crate) cfg: TokenStream,
     /// The attribute that advises against it, if any.
     pub(crate) deprecated: TokenStream,
-    /// Whether the trait of the recording forms has it.
-    pub(crate) recorded: bool,
+    /// The visibility of its recording form; `None` without one.
+    pub(crate) recorded: Option<TokenStream>,
     /// `false` when it has a mistake, so that its recording form can only be declared.
     pub(crate) sound: bool,
     /// Generic parameters, `<…>`, and the `where` clause.

@@ -166,7 +166,7 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
                     events.push(event(own, &[], attrs, function, &mut unsaid).0);
                 } else {
                     let command = command(&data, &event_enum, attrs, function, &mut unsaid);
-                    let recorded = false;
+                    let recorded = None;
                     commands.push(Command {
                         recorded,
                         ..command
@@ -616,9 +616,11 @@ fn command(
             "write how it decides",
         );
     }
-    let written = |vis: &Visibility| vis.to_token_stream().to_string();
-    let recorded = matches!(function.vis, Visibility::Public(_))
-        || written(&function.vis) == written(state.vis());
+    // It can't be more visible than the state.
+    let recorded = match &function.vis {
+        Visibility::Public(_) => state.vis().to_token_stream(),
+        vis => vis.to_token_stream(),
+    };
     let (impl_generics, where_clause) = (&sig.generics, &sig.generics.where_clause);
     let params = &impl_generics.params;
     let generics = if params.is_empty() {
@@ -628,7 +630,7 @@ fn command(
     };
     let command = Command {
         ident: sig.ident.clone(),
-        recorded,
+        recorded: Some(recorded),
         sound,
         generics,
         where_clause: where_clause.to_token_stream(),

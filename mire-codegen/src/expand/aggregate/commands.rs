@@ -1,23 +1,18 @@
 //! Commands: the pure functions as they were written, and a trait that gives an `AggregateRoot`
 //! the same commands in recording form.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
 use crate::expand::{docs, located};
-use crate::model::{Aggregate, Command, Recorded};
+use crate::model::{Aggregate, Command, Recorded, State};
 use crate::names;
 
 pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
     if aggregate.commands.is_empty() {
         return TokenStream::new();
     }
-    let krate = &aggregate.krate;
-    let (ident, event, vis) = (
-        &aggregate.state.ident,
-        &aggregate.state.event,
-        &aggregate.state.vis,
-    );
+    let ident = &aggregate.state.ident;
     let functions = aggregate.commands.iter().map(|command| {
         let function = &command.function;
         // The recording form is easily mistaken for this one, which records nothing.
@@ -26,50 +21,96 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
         });
         quote!(#must_use #function)
     });
-    let recorded: Vec<&Command> = aggregate.commands.iter().filter(|it| it.recorded).collect();
-    let recording = (!recorded.is_empty()).then(|| {
-        let name = names::derived(&format!("{}Commands", names::text(ident)), event.span());
-        let about = docs([
-            &*format!(
-                "The commands of [`{ident}`] on its [`AggregateRoot`](#krate::AggregateRoot)"
-            )
-            .replace("#krate", &path_text(krate)),
-            "in recording form: each decides on the root's state, and records the events that it",
-            "decided on for the next save.",
-        ]);
-        let declared = recorded.iter().map(|command| {
-            let about = about_command(aggregate, command);
-            let signature = signature(aggregate, command);
-            let (cfg, deprecated) = (&command.cfg, &command.deprecated);
-            quote!(#about #cfg #deprecated #signature;)
-        });
-        // Whoever calls the recording form is told, and not that it calls the other one.
-        let told = recorded.iter().any(|it| !it.deprecated.is_empty());
-        let told = told.then(|| quote!(#[allow(deprecated)]));
-        let defined = recorded.iter().map(|command| define(aggregate, command));
-        let asked = recorded
-            .iter()
-            .filter_map(|command| asked_once(aggregate, command));
-        quote! {
-            #about
-            #[allow(dead_code)]
-            #vis trait #name {
-                #(#declared)*
-            }
-            #[automatically_derived]
-            #told
-            impl #name for #krate::AggregateRoot<#ident> {
-                #(#defined)*
-            }
-            #(#asked)*
-        }
-    });
+    let recording = by_visibility(&aggregate.commands)
+        .into_iter()
+        .map(|commands| recording_trait(aggregate, &commands));
     quote! {
         #[allow(dead_code, clippy::unused_self)]
         impl #ident {
             #(#functions)*
         }
-        #recording
+        #(#recording)*
+    }
+}
+
+/// The commands with a recording form. Those that are equally visible share a trait.
+fn by_visibility(commands: &[Command]) -> Vec<Recording<'_>> {
+    let mut traits: Vec<Recording<'_>> = Vec::new();
+    for command in commands {
+        let Some(vis) = &command.recorded else {
+            continue;
+        };
+        let text = vis.to_string();
+        match traits.iter_mut().find(|it| it.vis.to_string() == text) {
+            Some(recording) => recording.commands.push(command),
+            None => traits.push(Recording {
+                vis,
+                commands: vec![command],
+            }),
+        }
+    }
+    traits
+}
+
+/// A trait of recording forms.
+struct Recording<'a> {
+    vis: &'a TokenStream,
+    commands: Vec<&'a Command>,
+}
+
+impl Recording<'_> {
+    /// `AccountCommands` when it is as visible as the state; `AccountPrivateCommands`,
+    /// `AccountCrateCommands` when it is less.
+    fn name(&self, state: &State) -> Ident {
+        let vis = self.vis.to_string();
+        let which = if vis == state.vis.to_string() {
+            String::new()
+        } else if vis.is_empty() {
+            "Private".to_owned()
+        } else {
+            let words = vis.split(|c: char| !c.is_alphanumeric());
+            names::pascal(&words.skip(1).collect::<Vec<_>>().join("_"))
+        };
+        let name = format!("{}{which}Commands", names::text(&state.ident));
+        names::derived(&name, state.ident.span())
+    }
+}
+
+fn recording_trait(aggregate: &Aggregate, recording: &Recording<'_>) -> TokenStream {
+    let (krate, ident) = (&aggregate.krate, &aggregate.state.ident);
+    let (vis, name) = (recording.vis, recording.name(&aggregate.state));
+    let recorded = &recording.commands;
+    let about = docs([
+        &*format!("The commands of [`{ident}`] on its [`AggregateRoot`](#krate::AggregateRoot)")
+            .replace("#krate", &path_text(krate)),
+        "in recording form: each decides on the root's state, and records the events that it",
+        "decided on for the next save.",
+    ]);
+    let declared = recorded.iter().map(|command| {
+        let about = about_command(aggregate, command);
+        let signature = signature(aggregate, command);
+        let (cfg, deprecated) = (&command.cfg, &command.deprecated);
+        quote!(#about #cfg #deprecated #signature;)
+    });
+    // Whoever calls the recording form is told, and not that it calls the other one.
+    let told = recorded.iter().any(|it| !it.deprecated.is_empty());
+    let told = told.then(|| quote!(#[allow(deprecated)]));
+    let defined = recorded.iter().map(|command| define(aggregate, command));
+    let asked = recorded
+        .iter()
+        .filter_map(|command| asked_once(aggregate, command));
+    quote! {
+        #about
+        #[allow(dead_code)]
+        #vis trait #name {
+            #(#declared)*
+        }
+        #[automatically_derived]
+        #told
+        impl #name for #krate::AggregateRoot<#ident> {
+            #(#defined)*
+        }
+        #(#asked)*
     }
 }
 
@@ -189,7 +230,7 @@ fn output_span(command: &Command) -> proc_macro2::Span {
 }
 
 /// A name of the recording form: the same, but not the same definition.
-fn shadow(ident: &proc_macro2::Ident) -> proc_macro2::Ident {
+fn shadow(ident: &Ident) -> Ident {
     let mut ident = ident.clone();
     ident.set_span(proc_macro2::Span::mixed_site().located_at(ident.span()));
     ident
