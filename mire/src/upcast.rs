@@ -87,7 +87,8 @@ pub struct UnknownSchemaVersion {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "event type `{event_type}` is not one of {known:?}; deploy the version of the service that \
-     wrote it, or give the renamed event its stored name"
+     wrote it, give a renamed event its stored name, or declare one again that is written no more: the \
+     log still has it"
 )]
 pub struct UnknownEventType {
     /// The stored name.

@@ -8,6 +8,10 @@ use crate::error::shown;
 use crate::store::EventStore;
 
 /// What happens to an event that its handler could not handle in all its attempts.
+///
+/// An event that this code can't read, since a newer release wrote it, counts as one at its first
+/// delivery. With `Stop` a replica of the newer release goes on at it; with the others it is put aside or
+/// passed over for good. So whatever reads an event is deployed to all replicas before what writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum FailurePolicy {
     /// The runner ends with [`RunnerError::Stopped`]. The checkpoint stays before the event.
