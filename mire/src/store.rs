@@ -132,13 +132,18 @@ impl<DB: Backend> EventStore<DB> {
     ///
     /// Safe to call from any number of processes at once, at every start.
     ///
+    /// Where nothing is to be done, PostgreSQL is only read, so another role may own the schema. One that
+    /// runs a service needs SELECT, INSERT, UPDATE and DELETE on its tables, and USAGE, SELECT and UPDATE
+    /// on its sequences; with projections that keep tables, also CREATE on the schema.
+    ///
     /// # Errors
     ///
     /// [`EventStoreError::Database`] when the lock or a table could not be had in time (see
     /// [`EventStoreError::is_retryable`]) or a statement failed; [`EventStoreError::Migration`] when
     /// a migration that was applied differs from this release's;
     /// [`EventStoreError::Unsupported`] when the schema was altered in a way that breaks a
-    /// guarantee. The schema is as it was before, then.
+    /// guarantee, or when it is to be changed by a role that may not. The schema is as it was before,
+    /// then.
     ///
     /// # Cancel safety
     ///

@@ -268,6 +268,64 @@ async fn waiting_for_another_migration_is_bounded_and_what_failed_leaves_nothing
     store.migrate().await.unwrap();
 }
 
+/// A service needs no right to create anything, once somebody else has migrated.
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_role_that_may_not_create_opens_what_is_migrated() {
+    use crate::common::projections::{Plain, caught_up, fast, start, stop};
+    use sqlx::postgres::PgPoolOptions;
+
+    let database = mire_testkit::test_database().await;
+    let owner = EventStore::<mire::Postgres>::new(database.pool());
+    let role = format!("mire_clerk_{}", uuid::Uuid::new_v4().simple());
+    let admin = |sql: &str| sqlx::raw_sql(sqlx::AssertSqlSafe(sql.replace("clerk", &role)));
+    admin("CREATE ROLE clerk; GRANT USAGE ON SCHEMA public TO clerk")
+        .execute(owner.pool())
+        .await
+        .unwrap();
+    let become_clerk = format!("SET ROLE {role}");
+    let pool = PgPoolOptions::new()
+        .max_connections(8)
+        .after_connect(move |conn, _| {
+            let become_clerk = sqlx::AssertSqlSafe(become_clerk.clone());
+            Box::pin(async move {
+                sqlx::raw_sql(become_clerk).execute(conn).await?;
+                Ok(())
+            })
+        })
+        .connect(database.url())
+        .await
+        .unwrap();
+    let store = EventStore::<mire::Postgres>::new(pool);
+    let refused = store.migrate().await.unwrap_err();
+    let said = refused.to_string();
+    for part in ["permission denied for schema public", "`migrate`", "INSERT"] {
+        assert!(said.contains(part), "{said}");
+    }
+
+    owner.migrate().await.unwrap();
+    admin(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk;
+         GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO clerk",
+    )
+    .execute(owner.pool())
+    .await
+    .unwrap();
+    store.migrate().await.unwrap();
+    append(&store, "account-ann", [1, 2]).await;
+    let plain = Plain::new();
+    let running = start(fast(&store, "a").subscribe("s", plain.clone()));
+    caught_up(&store).await;
+    stop(running).await;
+    assert_eq!(plain.got(), [1, 2]);
+
+    store.pool().close().await;
+    admin("DROP OWNED BY clerk; DROP ROLE clerk")
+        .execute(owner.pool())
+        .await
+        .unwrap();
+}
+
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn two_stores_live_in_two_schemas_of_one_database() {

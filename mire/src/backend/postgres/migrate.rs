@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{Postgres, SqlSafeStr};
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{PgConnection, Postgres, SqlSafeStr};
 
 use crate::backend::{Db, EventLog, Result, TxLimits};
 use crate::error::EventStoreError;
@@ -35,6 +35,13 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
 ];
 
 pub(super) async fn migrate(db: &Db<Postgres>, lock_timeout: Duration) -> Result<()> {
+    let migrator = migrator();
+    let mut conn = db.pool.acquire().await?;
+    // A role that may not create anything opens a store whose schema is there.
+    if is_current(&mut conn, &migrator).await? {
+        return check_sequence(&mut conn).await;
+    }
+    drop(conn);
     let limits = TxLimits {
         lock: Some(lock_timeout),
         ..TxLimits::default()
@@ -48,25 +55,6 @@ pub(super) async fn migrate(db: &Db<Postgres>, lock_timeout: Duration) -> Result
     .execute(&mut *tx)
     .await?;
 
-    let mut migrator = Migrator::with_migrations(
-        MIGRATIONS
-            .iter()
-            .map(|(version, description, sql)| {
-                Migration::new(
-                    *version,
-                    (*description).into(),
-                    MigrationType::Simple,
-                    sql.into_sql_str(),
-                    false,
-                )
-            })
-            .collect(),
-    );
-    migrator.dangerous_set_table_name(TABLE);
-    // The lock above is ours; sqlx's own is a session's, which outlives a lost connection.
-    migrator.set_locking(false);
-    // A newer release may have migrated while this one is being rolled out or back.
-    migrator.set_ignore_missing(true);
     // `run` asks for an `Acquire` that a borrowed transaction can't be in a `Send` future.
     migrator
         .run_direct(None, &mut *tx, false)
@@ -78,17 +66,74 @@ pub(super) async fn migrate(db: &Db<Postgres>, lock_timeout: Duration) -> Result
     Ok(())
 }
 
+fn migrator() -> Migrator {
+    let migrations = MIGRATIONS.iter().map(|(version, description, sql)| {
+        Migration::new(
+            *version,
+            (*description).into(),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.dangerous_set_table_name(TABLE);
+    // The advisory lock is ours; sqlx's own is a session's, which outlives a lost connection.
+    migrator.set_locking(false);
+    // A newer release may have migrated while this one is being rolled out or back.
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// Whether all migrations are applied as they stand here. Migrations are only ever added, so that
+/// stays true.
+async fn is_current(conn: &mut PgConnection, migrator: &Migrator) -> Result<bool> {
+    // In the schema where it would be made, and in no other one of the search path.
+    let exists: bool = sqlx::query_scalar(
+        "SELECT to_regclass(quote_ident(current_schema()) || '.mire_migrations') IS NOT NULL",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    if !exists {
+        return Ok(false);
+    }
+    let applied = conn
+        .list_applied_migrations(TABLE)
+        .await
+        .map_err(describe)?;
+    Ok(migrator.iter().all(|migration| {
+        applied
+            .iter()
+            .any(|it| (it.version, &it.checksum) == (migration.version, &migration.checksum))
+    }))
+}
+
 fn describe(error: MigrateError) -> EventStoreError {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            EventStoreError::Database(error)
+            not_allowed(&error).unwrap_or(EventStoreError::Database(error))
         }
         other => EventStoreError::Migration(Box::new(other)),
     }
 }
 
+fn not_allowed(error: &sqlx::Error) -> Option<EventStoreError> {
+    const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    let refused = error.as_database_error()?;
+    (refused.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE)).then(|| {
+        EventStoreError::Unsupported {
+            what: format!(
+                "the schema is not up to date, and this role may not change it ({}): let one that may \
+                 call `migrate`, and grant this one SELECT, INSERT, UPDATE and DELETE on its tables, \
+                 and USAGE, SELECT and UPDATE on its sequences",
+                refused.message()
+            ),
+        }
+    })
+}
+
 /// A sequence that hands out values ahead of time would break the order that readers rely on.
-async fn check_sequence(conn: &mut sqlx::PgConnection) -> Result<()> {
+async fn check_sequence(conn: &mut PgConnection) -> Result<()> {
     let cache: i64 = sqlx::query_scalar(
         "SELECT seqcache FROM pg_sequence WHERE seqrelid = 'mire_position'::regclass",
     )
