@@ -296,6 +296,21 @@ pub enum EventStoreError {
     Database(#[source] sqlx::Error),
 }
 
+/// An error with what it was caused by, for a log. What a cause only repeats is left out.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
 /// A refused name, for a message: what can't be printed is escaped, and of a long one the beginning
 /// is enough.
 pub(crate) fn shown(name: &str) -> String {

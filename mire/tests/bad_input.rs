@@ -517,6 +517,15 @@ async fn urls_are_shown_without_their_secrets() {
     }
 }
 
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn what_is_wrong_in_a_url_is_said() {
+    let url = "postgres://me:secret@localhost/bank?sslmode=bogus";
+    let error = mire::open::<mire::Postgres>(url).await.unwrap_err();
+    assert_says(&error, "InvalidArgument", &["the URL of a", "bogus"]);
+    assert!(!error.to_string().contains("secret"), "{error}");
+}
+
 /// Who is not let in hears by whom, and why.
 #[cfg(feature = "postgres")]
 #[tokio::test]

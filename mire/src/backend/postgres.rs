@@ -52,12 +52,16 @@ impl EventLog for Postgres {
     fn shared(_pool: &Pool<Self>) -> Self::Shared {}
 
     async fn connect(url: &str) -> Result<Db<Self>> {
-        let options: Option<PgConnectOptions> = url.parse().ok();
         let ours = url.starts_with("postgres:") || url.starts_with("postgresql:");
-        let Some(options) = options.filter(|_| ours) else {
+        let (options, mistake) = match url.parse::<PgConnectOptions>() {
+            Ok(options) => (Some(options).filter(|_| ours), String::new()),
+            Err(error) if ours => (None, format!(" ({error})")),
+            Err(_) => (None, String::new()),
+        };
+        let Some(options) = options else {
             return Err(EventStoreError::InvalidArgument {
                 name: "the URL of a PostgreSQL store",
-                value: format!("`{}`", shown(url)),
+                value: format!("`{}`{mistake}", shown(url)),
                 mend: "write `postgres://user@host:5432/database`, or open a store of the type \
                        that the URL is for",
             });

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backend::coordination::{Advance, NewParked, ParkedState};
 use crate::backend::{Backend, Result as StoreResult};
-use crate::error::EventStoreError;
+use crate::error::{EventStoreError, chain};
 use crate::lease::{Attempt, LeaderTx, Lease, Leases};
 use crate::projection::settings::{FailurePolicy, RunnerError, Settings, Subscription};
 use crate::projection::{Batch, Failure, PageHandler, TransactionalPageHandler};
@@ -140,7 +140,7 @@ impl<DB: Backend> Member<DB> {
                 Err(error) => {
                     tracing::warn!(
                         subscription_id = self.id(),
-                        ?error,
+                        error = %chain(&error),
                         "can't ask for the lease"
                     );
                     pause = (pause * 2).min(PAUSE_MAX);
@@ -196,7 +196,7 @@ impl<DB: Backend> Member<DB> {
         if !lost && let Err(error) = self.leases.release(lease).await {
             tracing::warn!(
                 subscription_id = self.id(),
-                ?error,
+                error = %chain(&error),
                 "the lease expires by itself"
             );
         }
@@ -260,7 +260,7 @@ impl<'m, DB: Backend> Leader<'m, DB> {
             };
             tracing::warn!(
                 subscription_id = self.member.id(),
-                ?error,
+                error = %chain(&error),
                 "the database failed; going on from the checkpoint"
             );
             if self.position > before {

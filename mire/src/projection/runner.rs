@@ -155,7 +155,8 @@ impl<DB: Backend> Inner<DB> {
                 if answer.is_ok() {
                     answer = Err(error);
                 } else {
-                    tracing::error!(?error, "a further subscription stopped");
+                    let error = format!("{error:#}");
+                    tracing::error!(error, "a further subscription stopped");
                 }
             }
         }
@@ -177,7 +178,8 @@ impl<DB: Backend> Inner<DB> {
             match attempt.await {
                 Err(error) if may_pass(&error) => {
                     let worker_id = &self.settings.worker_id;
-                    tracing::warn!(%worker_id, ?error, "the database is away; waiting for it");
+                    let error = format!("{error:#}");
+                    tracing::warn!(%worker_id, error, "the database is away; waiting for it");
                 }
                 ready => return ready,
             }

@@ -203,12 +203,12 @@ impl Settings {
                 "give at most 365 days; a leader that dies is not replaced before its lease is over",
             ));
         }
-        if self.lease_ttl / 2 < self.heartbeat() {
+        let heartbeat = self.heartbeat();
+        if self.lease_ttl / 2 < heartbeat {
             return Err(invalid(
                 "lease_ttl",
-                format!("{:?}", self.lease_ttl),
-                "it has to be as long as two heartbeats (see `heartbeat_interval`; at least 200 ms \
-                 by default)",
+                format!("{:?} with heartbeats {heartbeat:?} apart", self.lease_ttl),
+                "make it as long as two heartbeats at least, or set a shorter `heartbeat_interval`",
             ));
         }
         if let Some(batch_size @ ..1) = self.batch_size {
