@@ -208,7 +208,7 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 /// `tx: &mut SqliteConnection` makes the projection transactional: what is written through `tx` is
 /// committed with the checkpoint, exactly once. It then runs on stores of that database. With a
 /// generic `struct Transfers<DB: mire::Backend>(PhantomData<fn() -> DB>)` and
-/// `tx: &mut DB::Connection`, on any.
+/// `tx: &mut DB::Connection`, on any; `ActingProjection` shows one, with the bounds that its SQL needs.
 ///
 /// Its checkpoint is one place in the log, whatever is read. Events of an enum that `reads` names from
 /// now on are handled from there on, and one that old code still leads goes past them: stop the old

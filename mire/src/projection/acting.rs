@@ -21,6 +21,73 @@ use crate::subscription::{EventInfo, PageEvent};
 
 /// A projection that acts, and the databases that it runs on. `projection!` writes this; a handler
 /// written by hand is added to a runner as what it is, and needs no such thing.
+///
+/// A transactional one that runs on both backends bounds what its SQL needs on its struct:
+///
+/// ```
+/// use std::marker::PhantomData;
+///
+/// use mire::Backend;
+/// use sqlx::{Encode, Executor, IntoArguments, Type};
+///
+/// mire::aggregate!(
+///     #[aggregate(category = "card", id(CardId))]
+///     struct Card {
+///         spent: i64,
+///     }
+///
+///     #[event]
+///     fn charged(&mut self, amount: i64) {
+///         self.spent += amount;
+///     }
+/// );
+///
+/// mire::projection!(
+///     #[projection(subscription = "invoices", reads(CardEvent))]
+///     struct Invoices<DB: Backend>(PhantomData<fn() -> DB>)
+///     where
+///         for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+///         DB::Arguments: IntoArguments<DB>,
+///         for<'q> i64: Encode<'q, DB> + Type<DB>;
+///
+///     #[on(CardEvent::Charged)]
+///     async fn charged(&self, amount: i64, tx: &mut DB::Connection) -> anyhow::Result<()> {
+///         let insert = sqlx::query("INSERT INTO invoices (amount) VALUES ($1)");
+///         insert.bind(amount).execute(tx).await?;
+///         Ok(())
+///     }
+/// );
+///
+/// # #[cfg(all(feature = "postgres", feature = "sqlite"))]
+/// fn runners(server: &mire::EventStore<mire::Postgres>, embedded: &mire::EventStore<mire::Sqlite>) {
+///     let on_server = mire::runner!(server, Invoices<mire::Postgres> = Invoices(PhantomData)).build();
+///     let in_file = mire::runner!(embedded, Invoices<mire::Sqlite> = Invoices(PhantomData)).build();
+///     # drop((on_server, in_file));
+/// }
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> anyhow::Result<()> {
+/// #     let store = mire::open::<mire::Sqlite>("sqlite::memory:").await?;
+/// #     let table = "CREATE TABLE invoices (amount bigint)";
+/// #     sqlx::query(table).execute(store.pool()).await?;
+/// #     let charged = [mire::Event::new(CardEvent::Charged { amount: 5 })];
+/// #     let any = mire::ExpectedVersion::Any;
+/// #     store.append_to(&Card::stream(&CardId::new())?, any, &charged).await?;
+/// #     let stop = tokio_util::sync::CancellationToken::new();
+/// #     let runner = mire::runner!(&store, Invoices<mire::Sqlite> = Invoices(PhantomData)).build();
+/// #     let running = tokio::spawn(runner.run(stop.clone()));
+/// #     let patience = std::time::Duration::from_secs(20);
+/// #     Invoices::<mire::Sqlite>::wait_for(&store, 1, patience).await?;
+/// #     let sum: i64 = sqlx::query_scalar("SELECT sum(amount) FROM invoices")
+/// #         .fetch_one(store.pool())
+/// #         .await?;
+/// #     assert_eq!(sum, 5);
+/// #     stop.cancel();
+/// #     running.await?
+/// # }
+/// # #[cfg(not(feature = "sqlite"))]
+/// # fn main() {}
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the projection `{Self}` doesn't act on a store of `{DB}`",
     label = "not a projection for this store",
