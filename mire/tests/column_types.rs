@@ -186,6 +186,7 @@ macro_rules! all_types {
                 many.sort_by_key(|row| row.n);
                 assert_eq!(many, all[..2]);
                 assert_eq!(Small::list(&store, 9).await.unwrap(), all);
+                assert_eq!(Small::list(&store, all.len()).await.unwrap(), all);
                 for descending in [false, true] {
                     let page = |limit| {
                         let page = Page::of(limit);

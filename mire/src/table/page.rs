@@ -76,9 +76,16 @@ impl<A> Page<A> {
     }
 }
 
-/// That many rows from the start.
-impl<A> From<i64> for Page<A> {
-    fn from(limit: i64) -> Self {
-        Self::of(limit)
-    }
+macro_rules! from_limit {
+    ($($integer:ty)*) => {$(
+        /// That many rows from the start.
+        impl<A> From<$integer> for Page<A> {
+            fn from(limit: $integer) -> Self {
+                // More rows than that are in no table.
+                Self::of(i64::try_from(limit).unwrap_or(i64::MAX))
+            }
+        }
+    )*};
 }
+
+from_limit! { i32 i64 u32 usize }
