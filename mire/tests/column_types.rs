@@ -470,3 +470,14 @@ fn a_number_that_json_does_not_have_is_no_column() {
     let none = mire::Json::of(&[None::<f64>]).unwrap();
     assert_eq!(none.as_str(), "[null]");
 }
+
+/// The type is named by the declaration, and not seen in it.
+#[test]
+fn json_of_another_type_names_the_mend() {
+    let stored = mire::Json::of(&"five").unwrap();
+    let error = stored.read::<i64>().unwrap_err().to_string();
+    assert!(
+        error.contains("invalid type") && error.contains("`revision`"),
+        "{error}"
+    );
+}

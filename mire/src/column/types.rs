@@ -236,7 +236,12 @@ impl Json {
     ///
     /// What serde reports when it is the form of no `T`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ColumnError> {
-        serde_json::from_str(&self.0).map_err(ColumnError::new)
+        serde_json::from_str(&self.0).map_err(|error| {
+            ColumnError::new(format!(
+                "what is stored can't be read ({error}); if the type has changed, count the \
+                 projection's `revision` up, and the table is built anew"
+            ))
+        })
     }
 
     /// The text.
