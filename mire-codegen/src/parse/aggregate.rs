@@ -15,7 +15,7 @@ use super::stored_name::stored_name;
 use crate::attrs::Words;
 use crate::errors::Errors;
 use crate::fingerprint::Fingerprint;
-use crate::keywords::Place;
+use crate::keywords::{Place, words_of};
 use crate::model::{Aggregate, Command, Docs, Event, Field, Id, Output, Recorded, State};
 use crate::names;
 
@@ -58,16 +58,21 @@ const NO_CFG_ON_FIELD: NoCfg = NoCfg {
 pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
     let Content {
         data,
+        lost,
         functions,
         beside,
     } = content(tokens, &MACRO, errors);
     Parsed {
-        aggregate: data.map(|state| aggregate(state, functions, errors)),
+        aggregate: data.map(|state| aggregate((state, lost), functions, errors)),
         beside,
     }
 }
 
-fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) -> Aggregate {
+fn aggregate(
+    (mut data, lost): (Data, bool),
+    mut functions: Vec<Function>,
+    errors: &mut Errors,
+) -> Aggregate {
     let ident = data.ident().clone();
     let mut attrs = Sorted::new(data.take_attrs());
     let words = match &*attrs.own(&["aggregate"], "the state of an aggregate", errors) {
@@ -75,7 +80,8 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
         attrs => Words::read(Place::Aggregate, attrs, errors),
     };
     NO_CFG_ON_STATE.refuse(&["cfg"], &mut attrs.rest, errors);
-    let mut lost_fields = !borrowed::refuse_in_state(&mut data, errors);
+    refuse_column_words(&mut data, errors);
+    let mut lost_fields = !borrowed::refuse_in_state(&mut data, errors) || lost;
     let lost_state = lost_fields;
     refuse_generics(
         &mut data,
@@ -150,7 +156,25 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
                 commands.push(command(&data, &event_enum, attrs, function, errors));
             }
             None => {
-                if !attrs.refused {
+                // What an unknown attribute makes of it is open.
+                let told = attrs.refused || function.broken;
+                let unknown = unknown(&attrs).filter(|_| !told);
+                let answer = names::path_text(&function.sig.output);
+                let answers = unknown.is_some() && answer.contains(&event_enum.to_string());
+                if let Some(attr) = unknown {
+                    let beside =
+                        format!(", or move the function into an `impl {ident}` beside the macro");
+                    let (word, beside) = match mutable {
+                        true => ("event", ""),
+                        false if answers => ("command", ""),
+                        false => ("command", &*beside),
+                    };
+                    errors.at(
+                        attr.span(),
+                        format_args!("`#[{}]` is no word of `aggregate!`", names::path_text(attr)),
+                        format_args!("write `#[{word}]`{beside}"),
+                    );
+                } else if !told {
                     errors.at(
                         function.sig.ident.span(),
                         format_args!("{name} is neither an event nor a command"),
@@ -166,7 +190,7 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
                     events.push(event(own, &[], attrs, function, &mut unsaid).0);
                 } else {
                     let command = command(&data, &event_enum, attrs, function, &mut unsaid);
-                    let recorded = false;
+                    let recorded = command.recorded && answers;
                     commands.push(Command {
                         recorded,
                         ..command
@@ -205,6 +229,28 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
     }
 }
 
+/// Attributes of functions that everybody knows.
+const KNOWN_ATTRIBUTES: [&str; 12] = [
+    "cfg",
+    "cfg_attr",
+    "cold",
+    "deprecated",
+    "ignore",
+    "inline",
+    "instrument",
+    "must_use",
+    "should_panic",
+    "target_feature",
+    "test",
+    "track_caller",
+];
+
+/// An attribute that was probably meant to be one of the macro.
+fn unknown(attrs: &Sorted) -> Option<&Ident> {
+    let mut names = attrs.rest.iter().filter_map(|attr| attr.path().get_ident());
+    names.find(|name| KNOWN_ATTRIBUTES.iter().all(|known| name != known))
+}
+
 /// Where a function belongs that is neither an event nor a command.
 fn not_here(attrs: &Sorted, state: &Ident) -> String {
     let is_test = |attr: &Attribute| {
@@ -219,6 +265,24 @@ fn not_here(attrs: &Sorted, state: &Ident) -> String {
         format!(
             "put `#[event]` or `#[command]` on it, or move it into an `impl {state}` beside the macro"
         )
+    }
+}
+
+/// Takes the words of a row off the fields of a state, where nobody knows them.
+fn refuse_column_words(data: &mut Data, errors: &mut Errors) {
+    let Data::Struct(item) = data else { return };
+    for field in &mut item.fields {
+        field.attrs.retain(|attr| {
+            let word = words_of(Place::Column).find(|word| attr.path().is_ident(word.name));
+            if let Some(word) = word {
+                errors.at(
+                    attr.path().span(),
+                    format_args!("`{}` is for a row of `projection!`", word.form),
+                    "remove it: a state is found by the id of its aggregate",
+                );
+            }
+            word.is_none()
+        });
     }
 }
 
@@ -299,6 +363,17 @@ fn id(words: &Words, state: &Ident, refused: bool, errors: &mut Errors) -> Id {
                 );
                 Id::Generated(names::derived(&id, ident.span()))
             }
+            Some(ident) if ident == "Uuid" => {
+                errors.at(
+                    ident.span(),
+                    format_args!("`id({ident})` would generate a new type called `{ident}`"),
+                    format_args!(
+                        "write `id({}Id)` for a UUID in a type of its own, or `id(uuid::Uuid)` for any UUID",
+                        names::text(state)
+                    ),
+                );
+                Id::Text
+            }
             Some(ident) if KNOWN_TYPES.iter().any(|known| ident == known) => {
                 errors.at(
                     ident.span(),
@@ -375,6 +450,14 @@ fn field(declared: Declared, errors: &mut Errors) -> Option<Field> {
     let mut attrs = Sorted::new(attrs);
     let _ = attrs.own(&[], "a field of an event", errors);
     NO_CFG_ON_FIELD.refuse(&["cfg", "cfg_attr"], &mut attrs.rest, errors);
+    if is_info(&ty) {
+        errors.on(
+            &ty,
+            "an event isn't handed its info: it is applied to the state by its fields alone",
+            "remove it, and pass what it needs of it as a field",
+        );
+        return None;
+    }
     let Owned {
         stored,
         by_reference,
@@ -403,6 +486,21 @@ fn field(declared: Declared, errors: &mut Errors) -> Option<Field> {
         stored,
         by_reference,
     })
+}
+
+/// `&EventInfo`, which functions of a projection are handed.
+fn is_info(ty: &Type) -> bool {
+    let Type::Reference(reference) = ty else {
+        return false;
+    };
+    match &*reference.elem {
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|it| it.ident == "EventInfo"),
+        _ => false,
+    }
 }
 
 fn variant(ident: &Ident, errors: &mut Errors) -> Ident {

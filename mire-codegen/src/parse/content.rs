@@ -1,14 +1,17 @@
 //! What a macro holds: one struct with the macro's attribute, and functions.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::FnArg;
 use syn::spanned::Spanned;
+use syn::visit_mut::{self, VisitMut};
+use syn::{FnArg, GenericParam, Type};
 
 use super::attributes::OWN;
+use super::fields;
 use super::functions::return_type;
 use super::items::{Data, Function, Item, Other, items};
 use crate::errors::Errors;
+use crate::names;
 
 /// A macro, as its messages name it.
 pub(super) struct Macro {
@@ -28,6 +31,8 @@ pub(super) struct Macro {
 pub(super) struct Content {
     /// The struct (or enum); `None` without one.
     pub(super) data: Option<Data>,
+    /// Whether one of its fields is unknown, which was told.
+    pub(super) lost: bool,
     pub(super) functions: Vec<Function>,
     /// Items that have no place in the macro. They go out beside it, so that nothing else misses
     /// them.
@@ -38,29 +43,38 @@ pub(super) struct Content {
 pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> Content {
     let mut content = Content {
         data: None,
+        lost: false,
         functions: Vec::new(),
         beside: TokenStream::new(),
     };
     let mut data = Vec::new();
     let has_struct = mentions_struct(&tokens);
-    for item in items(tokens, errors) {
-        match item {
-            Item::Data(item) => data.push(item),
-            Item::Function(function) => content.functions.push(*function),
-            Item::Other(other) => misplaced(other, of.name, &mut content.beside, errors),
-        }
-    }
     let marked = |item: &Data| {
         item.attrs()
             .iter()
             .any(|attr| attr.path().is_ident(of.attribute))
     };
-    let own = data.iter().position(marked).unwrap_or(0);
-    content.data = (own < data.len()).then(|| data.remove(own));
-    if let Some(data) = &mut content.data {
-        data.refuse_twins(errors);
+    for item in items(tokens, errors) {
+        match item {
+            Item::Data(item, lost) => data.push((item, lost)),
+            Item::Function(mut function) => {
+                // What stands behind a second state was written for that one.
+                function.broken |= data.iter().filter(|(item, _)| marked(item)).count() > 1;
+                content.functions.push(*function);
+            }
+            Item::Other(other) => misplaced(other, of.name, &mut content.beside, errors),
+        }
     }
-    for extra in data {
+    let own = data.iter().position(|(item, _)| marked(item)).unwrap_or(0);
+    if own < data.len() {
+        let (mut own, lost) = data.remove(own);
+        own.refuse_twins(errors);
+        if let Data::Struct(item) = &mut own {
+            fields::refuse_values(item, errors);
+        }
+        (content.data, content.lost) = (Some(own), lost);
+    }
+    for (extra, _) in data {
         errors.at(
             extra.ident().span(),
             format_args!(
@@ -215,6 +229,7 @@ pub(super) fn refuse_generics<'a>(
             .default
             .get_or_insert_with(|| (Default::default(), syn::parse_quote!(())));
     }
+    without_const_parameters(data);
     for function in functions {
         let taken = function.sig.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(typed) => Some(&typed.pat),
@@ -222,5 +237,55 @@ pub(super) fn refuse_generics<'a>(
         });
         let answer = return_type(&function.sig).map(|_| quote!(::core::unreachable!()));
         function.body = Some(quote!({ let _ = (#(#taken,)*); #answer }));
+    }
+}
+
+/// Puts a value in the place of each constant parameter: an array has no `Default` for any length.
+fn without_const_parameters(data: &mut Data) {
+    let params = std::mem::take(&mut data.generics_mut().params);
+    let (constants, others): (Vec<_>, Vec<_>) = params
+        .into_iter()
+        .partition(|it| matches!(it, GenericParam::Const(_)));
+    data.generics_mut().params = others.into_iter().collect();
+    for parameter in constants {
+        let GenericParam::Const(parameter) = parameter else {
+            continue;
+        };
+        let mut value = Valued {
+            name: parameter.ident,
+            value: match &*names::type_text(&parameter.ty) {
+                "bool" => syn::parse_quote!(false),
+                "char" => syn::parse_quote!(' '),
+                _ => syn::parse_quote!(0),
+            },
+        };
+        match data {
+            Data::Struct(item) => value.visit_item_struct_mut(item),
+            Data::Enum(item) => value.visit_item_enum_mut(item),
+        }
+    }
+}
+
+/// Writes a value for a name.
+struct Valued {
+    name: Ident,
+    value: syn::Expr,
+}
+
+impl VisitMut for Valued {
+    fn visit_expr_mut(&mut self, expr: &mut syn::Expr) {
+        match expr {
+            syn::Expr::Path(path) if path.path.is_ident(&self.name) => *expr = self.value.clone(),
+            _ => visit_mut::visit_expr_mut(self, expr),
+        }
+    }
+
+    fn visit_generic_argument_mut(&mut self, argument: &mut syn::GenericArgument) {
+        match argument {
+            syn::GenericArgument::Type(Type::Path(path)) if path.path.is_ident(&self.name) => {
+                *argument = syn::GenericArgument::Const(self.value.clone());
+            }
+            _ => visit_mut::visit_generic_argument_mut(self, argument),
+        }
     }
 }

@@ -49,16 +49,21 @@ const NO_CFG_ON_STRUCT: NoCfg = NoCfg {
 pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
     let Content {
         data,
+        lost,
         functions,
         beside,
     } = content(tokens, &MACRO, errors);
     Parsed {
-        projection: data.map(|data| projection(data, functions, errors)),
+        projection: data.map(|data| projection((data, lost), functions, errors)),
         beside,
     }
 }
 
-fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> Projection {
+fn projection(
+    (mut data, lost): (Data, bool),
+    functions: Vec<Function>,
+    errors: &mut Errors,
+) -> Projection {
     let ident = data.ident().clone();
     let mut attrs = Sorted::new(data.take_attrs());
     attrs.mend_names(&["ignores"], errors);
@@ -94,7 +99,7 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
     } else {
         "a projection"
     };
-    let owned = borrowed::refuse(&mut data, role, errors);
+    let owned = borrowed::refuse(&mut data, role, errors) && !lost;
     let columns = row::columns(&mut data, &attrs.derives(), errors);
 
     let kind = kind(&words, &columns, &functions, &data, errors);

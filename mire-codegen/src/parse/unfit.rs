@@ -32,6 +32,12 @@ pub(super) fn mend(ty: &mut Type, holder: Holder, lent: bool) -> Option<Unfit> {
         is_behind_pointer: lent,
         found: None,
     };
+    if lent && let Some((name, owned)) = sized_of_std(ty) {
+        // Of what an event borrows, `str` and `[T]` alone are known by what owns them.
+        let wrong = owns(holder, &format!("can't hold a bare `{name}`"));
+        mender.is(name.span(), wrong, None);
+        *ty = owned;
+    }
     mender.visit_type_mut(ty);
     mender.found
 }
@@ -72,6 +78,15 @@ impl Mender {
             ),
             "Cell" | "RefCell" => (
                 "cell",
+                format!("an event never changes, so it can't hold a `{name}`"),
+            ),
+            "Mutex" | "RwLock" if of_state && self.is_behind_pointer => return None,
+            "Mutex" | "RwLock" if of_state => (
+                "sync",
+                format!("`&mut self` changes a state, so it needs no `{name}`"),
+            ),
+            "Mutex" | "RwLock" => (
+                "sync",
                 format!("an event never changes, so it can't hold a `{name}`"),
             ),
             "Cow" => ("borrow", owns(self.holder, "can't hold a `Cow`")),
@@ -129,6 +144,26 @@ fn sized(ty: &Type) -> Option<(Span, Type)> {
     }
 }
 
+/// The types of the standard library that are borrowed, as those that own the same. A `Path` may be the
+/// user's own, unless its module stands before it.
+fn sized_of_std(ty: &Type) -> Option<(Ident, Type)> {
+    let Type::Path(path) = ty else { return None };
+    let mut segments = path.path.segments.iter().rev();
+    let last = segments.next()?;
+    let module = segments.next().map(|before| before.ident.to_string());
+    let owned = match (&*names::text(&last.ident), module.as_deref()) {
+        ("Path", Some("path")) => "PathBuf",
+        ("OsStr", None | Some("ffi")) => "OsString",
+        ("CStr", None | Some("ffi")) => "CString",
+        _ => return None,
+    };
+    let written = last.ident.clone();
+    let mut mended = path.clone();
+    let last = mended.path.segments.last_mut()?;
+    last.ident = Ident::new(owned, last.ident.span());
+    Some((written, Type::Path(mended)))
+}
+
 /// What may point at a `str` or a `[T]`.
 const POINTERS: [&str; 3] = ["Arc", "Box", "Cow"];
 
@@ -145,11 +180,13 @@ fn is_shared(bounds: &Punctuated<TypeParamBound, Token![+]>) -> bool {
 
 impl VisitMut for Mender {
     fn visit_type_mut(&mut self, ty: &mut Type) {
-        let is_behind_pointer = std::mem::take(&mut self.is_behind_pointer);
-        if let Type::Path(path) = ty
-            && path.qself.is_none()
-            && let Some(inner) = self.owned_of(&path.path)
-        {
+        let is_behind_pointer = self.is_behind_pointer;
+        let inner = match ty {
+            Type::Path(path) if path.qself.is_none() => self.owned_of(&path.path),
+            _ => None,
+        };
+        self.is_behind_pointer = false;
+        if let Some(inner) = inner {
             *ty = inner;
             if let Some((_, owned)) = sized(ty) {
                 *ty = owned;
@@ -163,6 +200,11 @@ impl VisitMut for Mender {
             };
             let wrong = owns(self.holder, &format!("can't hold a bare {written}"));
             self.is(span, wrong, None);
+            *ty = owned;
+        }
+        if !is_behind_pointer && let Some((name, owned)) = sized_of_std(ty) {
+            let wrong = owns(self.holder, &format!("can't hold a bare `{name}`"));
+            self.is(name.span(), wrong, None);
             *ty = owned;
         }
         let of_event = self.holder == Holder::Event;
