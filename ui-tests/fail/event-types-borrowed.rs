@@ -43,6 +43,9 @@ mire::aggregate!(
     }
 
     #[event]
+    fn timed(&mut self, at: std::time::Instant) {}
+
+    #[event]
     fn told(&mut self, amount: i64, event: &EventInfo) {
         let _ = (amount, event.position);
     }

@@ -21,6 +21,12 @@ mire::aggregate!(
     }
 
     #[command]
+    pub fn closing(&self) ->
+
+    #[command]
+    pub fn opening(&self) -> Result<
+
+    #[command]
     pub fn blocking
 );
 

@@ -45,7 +45,12 @@ pub(super) fn function(
     }
     let mut header = Header::read(&tokens, &mut said)?;
     let inputs = header.inputs(error, &mut said);
-    let behind = header.behind(&mut said);
+    // Of a header that ends there, what is written may well be half of what is meant.
+    let silent = &mut Errors::default();
+    let behind = match header.is_half {
+        true => header.behind(silent),
+        false => header.behind(&mut said),
+    };
     let Header {
         before,
         name,
@@ -79,6 +84,8 @@ struct Header<'a> {
     /// What stands between the parameters and the body.
     output: &'a [TokenTree],
     body: Option<TokenStream>,
+    /// Whether the body is missing, which was told.
+    is_half: bool,
     /// Whether something of it is unknown, so that the body may use what isn't there.
     lost: bool,
 }
@@ -104,6 +111,7 @@ impl<'a> Header<'a> {
             }
             _ => return None,
         };
+        let mut is_half = false;
         let (output, body) = match rest.split_last() {
             Some((TokenTree::Group(body), output)) if body.delimiter() == Delimiter::Brace => {
                 (output, Some(body.to_token_stream()))
@@ -116,6 +124,7 @@ impl<'a> Header<'a> {
                     format_args!("behind this, the body of the function `{name}` is missing"),
                     "write it in braces",
                 );
+                is_half = true;
                 (rest, Some(quote!({ ::core::unreachable!() })))
             }
         };
@@ -126,6 +135,7 @@ impl<'a> Header<'a> {
             parameters,
             output,
             body,
+            is_half,
             lost: false,
         })
     }

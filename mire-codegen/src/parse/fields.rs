@@ -171,7 +171,8 @@ fn next_field(tokens: &[TokenTree]) -> Option<usize> {
         let before = &tokens[..at];
         let in_path = is_punct(&before[at - 1], ':') && name_alone(before).is_none();
         let rest = &tokens[at..];
-        let begins = is_punct(&rest[0], ';') || begins_named(rest) || word_of_let(rest).is_some();
+        let begins_let = word_of_let(&rest[head(rest)..]).is_some();
+        let begins = is_punct(&rest[0], ';') || begins_named(rest) || begins_let;
         begins && !in_path
     })
 }

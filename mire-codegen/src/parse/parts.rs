@@ -79,6 +79,9 @@ pub(super) fn balanced(written: &[TokenTree], errors: &mut Errors) -> Option<Typ
         Ok(extra) => &written[..written.len().checked_sub(extra)?],
         Err(_) => written,
     };
+    if kept.last().is_none_or(|it| is_punct(it, '<')) {
+        return None;
+    }
     let mut mended: TokenStream = kept.iter().cloned().collect();
     for _ in 0..angles.open {
         mended.extend(quote::quote_spanned!(last.span()=> >));

@@ -141,7 +141,9 @@ fn projection(
     handlers.note(&others, Effect::Mistaken, &mut reads, errors);
     let form = match kind {
         Kind::Table => {
-            let key = row::key(&data, &columns, errors);
+            // The key may be the field that is unknown.
+            let found = !lost || columns.iter().any(row::Declared::is_key);
+            let key = row::key(&data, &columns, if found { &mut *errors } else { silent });
             let columns = row::checked(columns, errors);
             let name = table_name(&words, &subscription, errors);
             let mut fingerprint = handlers.fingerprint;

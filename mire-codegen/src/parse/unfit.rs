@@ -164,6 +164,14 @@ fn sized_of_std(ty: &Type) -> Option<(Ident, Type)> {
     Some((written, Type::Path(mended)))
 }
 
+/// `std::time::Instant`; without its module it may be the user's own.
+fn instant(ty: &Type) -> Option<Ident> {
+    let Type::Path(path) = ty else { return None };
+    let mut segments = path.path.segments.iter().rev();
+    let (last, module) = (segments.next()?, segments.next()?);
+    (last.ident == "Instant" && module.ident == "time").then(|| last.ident.clone())
+}
+
 /// What may point at a `str` or a `[T]`.
 const POINTERS: [&str; 3] = ["Arc", "Box", "Cow"];
 
@@ -208,6 +216,14 @@ impl VisitMut for Mender {
             *ty = owned;
         }
         let of_event = self.holder == Holder::Event;
+        if of_event && let Some(instant) = instant(ty) {
+            self.is(
+                instant.span(),
+                "an `Instant` means nothing to another process, so it can't be stored",
+                Some("write `std::time::SystemTime`, or `chrono::DateTime<chrono::Utc>`"),
+            );
+            *ty = syn::parse_quote!(::std::time::SystemTime);
+        }
         match ty {
             Type::Ptr(pointer) => {
                 let wrong = owns(self.holder, "can't hold a pointer");
