@@ -5,6 +5,7 @@ mod answer;
 mod attributes;
 mod borrowed;
 mod broken;
+mod column_words;
 mod content;
 pub(crate) mod event_data;
 mod fields;

@@ -8,6 +8,7 @@ use syn::{Attribute, GenericArgument, Path, PathArguments, Type, Visibility};
 use super::answer;
 use super::attributes::{NoCfg, Sorted};
 use super::borrowed;
+use super::column_words;
 use super::content::{Content, Macro, content, refuse_generics};
 use super::functions::{self, Declared, Owned, SelfKind};
 use super::items::{Data, Function};
@@ -15,7 +16,7 @@ use super::stored_name::stored_name;
 use crate::attrs::Words;
 use crate::errors::Errors;
 use crate::fingerprint::Fingerprint;
-use crate::keywords::{Place, words_of};
+use crate::keywords::Place;
 use crate::model::{Aggregate, Command, Docs, Event, Field, Id, Output, Recorded, State};
 use crate::names;
 
@@ -80,7 +81,7 @@ fn aggregate(
         attrs => Words::read(Place::Aggregate, attrs, errors),
     };
     NO_CFG_ON_STATE.refuse(&["cfg"], &mut attrs.rest, errors);
-    refuse_column_words(&mut data, errors);
+    column_words::refuse(&mut data, &attrs, errors);
     let mut lost_fields = !borrowed::refuse_in_state(&mut data, errors) || lost;
     let lost_state = lost_fields;
     refuse_generics(
@@ -265,24 +266,6 @@ fn not_here(attrs: &Sorted, state: &Ident) -> String {
         format!(
             "put `#[event]` or `#[command]` on it, or move it into an `impl {state}` beside the macro"
         )
-    }
-}
-
-/// Takes the words of a row off the fields of a state, where nobody knows them.
-fn refuse_column_words(data: &mut Data, errors: &mut Errors) {
-    let Data::Struct(item) = data else { return };
-    for field in &mut item.fields {
-        field.attrs.retain(|attr| {
-            let word = words_of(Place::Column).find(|word| attr.path().is_ident(word.name));
-            if let Some(word) = word {
-                errors.at(
-                    attr.path().span(),
-                    format_args!("`{}` is for a row of `projection!`", word.form),
-                    "remove it: a state is found by the id of its aggregate",
-                );
-            }
-            word.is_none()
-        });
     }
 }
 

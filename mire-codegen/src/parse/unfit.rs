@@ -29,6 +29,7 @@ pub(super) struct Unfit {
 pub(super) fn mend(ty: &mut Type, holder: Holder, lent: bool) -> Option<Unfit> {
     let mut mender = Mender {
         holder,
+        is_whole: true,
         is_behind_pointer: lent,
         found: None,
     };
@@ -44,6 +45,8 @@ pub(super) fn mend(ty: &mut Type, holder: Holder, lent: bool) -> Option<Unfit> {
 
 struct Mender {
     holder: Holder,
+    /// Whether this is all of the type.
+    is_whole: bool,
     /// Whether `str` and `[T]` may stand here.
     is_behind_pointer: bool,
     found: Option<Unfit>,
@@ -80,7 +83,8 @@ impl Mender {
                 "cell",
                 format!("an event never changes, so it can't hold a `{name}`"),
             ),
-            "Mutex" | "RwLock" if of_state && self.is_behind_pointer => return None,
+            // What shares one, such as an `Arc`, may well be held.
+            "Mutex" | "RwLock" if of_state && !self.is_whole => return None,
             "Mutex" | "RwLock" if of_state => (
                 "sync",
                 format!("`&mut self` changes a state, so it needs no `{name}`"),
@@ -145,31 +149,32 @@ fn sized(ty: &Type) -> Option<(Span, Type)> {
 }
 
 /// The types of the standard library that are borrowed, as those that own the same. A `Path` may be the
-/// user's own, unless its module stands before it.
+/// user's own, unless it is named as a whole.
 fn sized_of_std(ty: &Type) -> Option<(Ident, Type)> {
     let Type::Path(path) = ty else { return None };
-    let mut segments = path.path.segments.iter().rev();
-    let last = segments.next()?;
-    let module = segments.next().map(|before| before.ident.to_string());
-    let owned = match (&*names::text(&last.ident), module.as_deref()) {
-        ("Path", Some("path")) => "PathBuf",
-        ("OsStr", None | Some("ffi")) => "OsString",
-        ("CStr", None | Some("ffi")) => "CString",
+    let last = path.path.segments.last()?.ident.clone();
+    let owned = match &*names::path_text(path) {
+        "std::path::Path" | "::std::path::Path" => "PathBuf",
+        "OsStr" | "ffi::OsStr" | "std::ffi::OsStr" => "OsString",
+        "CStr" | "ffi::CStr" | "std::ffi::CStr" => "CString",
         _ => return None,
     };
-    let written = last.ident.clone();
     let mut mended = path.clone();
-    let last = mended.path.segments.last_mut()?;
-    last.ident = Ident::new(owned, last.ident.span());
-    Some((written, Type::Path(mended)))
+    mended.path.segments.last_mut()?.ident = Ident::new(owned, last.span());
+    Some((last, Type::Path(mended)))
 }
 
-/// `std::time::Instant`; without its module it may be the user's own.
+/// `std::time::Instant`; otherwise it may be the user's own.
 fn instant(ty: &Type) -> Option<Ident> {
     let Type::Path(path) = ty else { return None };
-    let mut segments = path.path.segments.iter().rev();
-    let (last, module) = (segments.next()?, segments.next()?);
-    (last.ident == "Instant" && module.ident == "time").then(|| last.ident.clone())
+    let text = names::path_text(path);
+    let known = [
+        "std::time::Instant",
+        "::std::time::Instant",
+        "tokio::time::Instant",
+    ];
+    let last = path.path.segments.last()?;
+    known.contains(&&*text).then(|| last.ident.clone())
 }
 
 /// What may point at a `str` or a `[T]`.
@@ -193,7 +198,7 @@ impl VisitMut for Mender {
             Type::Path(path) if path.qself.is_none() => self.owned_of(&path.path),
             _ => None,
         };
-        self.is_behind_pointer = false;
+        (self.is_whole, self.is_behind_pointer) = (false, false);
         if let Some(inner) = inner {
             *ty = inner;
             if let Some((_, owned)) = sized(ty) {
