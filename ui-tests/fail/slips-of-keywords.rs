@@ -16,6 +16,16 @@ mire::aggregate!(
         self.balance -= amount;
     }
 
+    #[event]
+    fn return(&mut self, amount: i64) {
+        self.balance += amount;
+    }
+
+    #[command]
+    pub fn move(&self) -> AccountEvent {
+        AccountEvent::Return { amount: 1 }
+    }
+
     #[command]
     pub fn open(&self, type: &str) -> AccountEvent {
         AccountEvent::Opened { r#type: type.to_owned(), r#match: 1 }
@@ -23,6 +33,8 @@ mire::aggregate!(
 );
 
 fn main() {
+    let _ = Account::default().r#move();
+    let _ = AccountEvent::Return { amount: 1 };
     let _ = AccountEvent::Opened {
         r#type: String::new(),
         r#match: 3,

@@ -8,7 +8,9 @@ use syn::{Attribute, FnArg, Ident, Signature, Token, Type, Visibility};
 
 use super::half;
 use super::items::Function;
-use super::parts::{balanced, commas, is_punct, parted, spaced, unreserved, with_colon};
+use super::parts::{
+    balanced, commas, is_punct, parted, raw, refuse_keyword, spaced, unreserved, with_colon,
+};
 use crate::errors::Errors;
 use crate::names;
 
@@ -100,7 +102,11 @@ impl<'a> Header<'a> {
         };
         let words = tokens.iter().take_while(is_qualifier).count();
         let before = tokens[..words].iter().cloned().collect();
-        let (name, rest) = name(&tokens[words..], errors)?;
+        let (mut name, rest) = name(&tokens[words..], errors)?;
+        if let Some(raw) = raw(&name) {
+            refuse_keyword(&name, &raw, errors);
+            name = raw;
+        }
         let angles = angles(rest);
         let generics = rest[..angles].iter().cloned().collect();
         let (parameters, rest) = match rest[angles..].split_first() {

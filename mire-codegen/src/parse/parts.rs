@@ -102,20 +102,27 @@ pub(super) fn unreserved(tokens: &[TokenTree], errors: &mut Errors) -> Option<Ve
     let Some(TokenTree::Ident(name)) = tokens.get(at) else {
         return None;
     };
+    let raw = raw(name).filter(|_| begins_named(tokens))?;
+    refuse_keyword(name, &raw, errors);
+    let mut mended = tokens.to_vec();
+    mended[at] = raw.into();
+    Some(mended)
+}
+
+/// A keyword as a name; `None` when it is a name already, or never one.
+pub(super) fn raw(name: &Ident) -> Option<Ident> {
     let text = name.to_string();
-    let is_keyword = syn::parse_str::<Ident>(&text).is_err();
-    let raw = format!("r#{text}");
-    if !is_keyword || !begins_named(tokens) || syn::parse_str::<Ident>(&raw).is_err() {
-        return None;
-    }
+    let is_name = |text: &str| syn::parse_str::<Ident>(text).is_ok();
+    let can_be = !is_name(&text) && is_name(&format!("r#{text}"));
+    can_be.then(|| Ident::new_raw(&text, name.span()))
+}
+
+pub(super) fn refuse_keyword(name: &Ident, raw: &Ident, errors: &mut Errors) {
     errors.at(
         name.span(),
-        format_args!("`{text}` is a keyword"),
+        format_args!("`{name}` is a keyword"),
         format_args!("write `{raw}`"),
     );
-    let mut mended = tokens.to_vec();
-    mended[at] = Ident::new_raw(&text, name.span()).into();
-    Some(mended)
 }
 
 /// Reports a comma that is missing, or another sign in its place.
