@@ -6,6 +6,7 @@ mod attributes;
 mod borrowed;
 mod broken;
 mod column_words;
+mod constants;
 mod content;
 pub(crate) mod event_data;
 mod fields;

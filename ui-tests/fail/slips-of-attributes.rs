@@ -52,6 +52,11 @@ mire::aggregate!(
     }
 
     #[event]
+    fn charged(&mut self, text: &str) {
+        self.text = text.to_owned();
+    }
+
+    #[event]
     fn written(&mut self, text: &str) {
         self.text = text.to_owned();
     }

@@ -1,17 +1,16 @@
 //! What a macro holds: one struct with the macro's attribute, and functions.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
+use syn::FnArg;
 use syn::spanned::Spanned;
-use syn::visit_mut::{self, VisitMut};
-use syn::{FnArg, GenericParam, Type};
 
 use super::attributes::OWN;
+use super::constants;
 use super::fields;
 use super::functions::return_type;
 use super::items::{Data, Function, Item, Other, items};
 use crate::errors::Errors;
-use crate::names;
 
 /// A macro, as its messages name it.
 pub(super) struct Macro {
@@ -59,8 +58,13 @@ pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> C
             Item::Data(item, lost) => data.push((item, lost)),
             Item::Function(mut function) => {
                 // What stands behind a second state was written for that one.
-                function.broken |= data.iter().filter(|(item, _)| marked(item)).count() > 1;
-                content.functions.push(*function);
+                let is_other = data.iter().filter(|(item, _)| marked(item)).count() > 1;
+                let ident = &function.sig.ident;
+                let is_twin = content.functions.iter().any(|it| it.sig.ident == *ident);
+                function.broken |= is_other;
+                if !(is_other && is_twin) {
+                    content.functions.push(*function);
+                }
             }
             Item::Other(other) => misplaced(other, of.name, &mut content.beside, errors),
         }
@@ -229,7 +233,7 @@ pub(super) fn refuse_generics<'a>(
             .default
             .get_or_insert_with(|| (Default::default(), syn::parse_quote!(())));
     }
-    without_const_parameters(data);
+    constants::take(data);
     for function in functions {
         let taken = function.sig.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(typed) => Some(&typed.pat),
@@ -237,55 +241,5 @@ pub(super) fn refuse_generics<'a>(
         });
         let answer = return_type(&function.sig).map(|_| quote!(::core::unreachable!()));
         function.body = Some(quote!({ let _ = (#(#taken,)*); #answer }));
-    }
-}
-
-/// Puts a value in the place of each constant parameter: an array has no `Default` for any length.
-fn without_const_parameters(data: &mut Data) {
-    let params = std::mem::take(&mut data.generics_mut().params);
-    let (constants, others): (Vec<_>, Vec<_>) = params
-        .into_iter()
-        .partition(|it| matches!(it, GenericParam::Const(_)));
-    data.generics_mut().params = others.into_iter().collect();
-    for parameter in constants {
-        let GenericParam::Const(parameter) = parameter else {
-            continue;
-        };
-        let mut value = Valued {
-            name: parameter.ident,
-            value: match &*names::type_text(&parameter.ty) {
-                "bool" => syn::parse_quote!(false),
-                "char" => syn::parse_quote!(' '),
-                _ => syn::parse_quote!(0),
-            },
-        };
-        match data {
-            Data::Struct(item) => value.visit_item_struct_mut(item),
-            Data::Enum(item) => value.visit_item_enum_mut(item),
-        }
-    }
-}
-
-/// Writes a value for a name.
-struct Valued {
-    name: Ident,
-    value: syn::Expr,
-}
-
-impl VisitMut for Valued {
-    fn visit_expr_mut(&mut self, expr: &mut syn::Expr) {
-        match expr {
-            syn::Expr::Path(path) if path.path.is_ident(&self.name) => *expr = self.value.clone(),
-            _ => visit_mut::visit_expr_mut(self, expr),
-        }
-    }
-
-    fn visit_generic_argument_mut(&mut self, argument: &mut syn::GenericArgument) {
-        match argument {
-            syn::GenericArgument::Type(Type::Path(path)) if path.path.is_ident(&self.name) => {
-                *argument = syn::GenericArgument::Const(self.value.clone());
-            }
-            _ => visit_mut::visit_generic_argument_mut(self, argument),
-        }
     }
 }
