@@ -311,7 +311,14 @@ impl Words {
                 words_of(self.place).map(|word| word.name),
             )
         };
-        words_of(self.place).find(|word| Some(word.name) == meant)
+        let begun = |word: &&'static Word| {
+            // In `#[on(…)]` it may be an event.
+            self.place != Place::On && !text.is_empty() && word.name.starts_with(&text)
+        };
+        let mut words = words_of(self.place);
+        words
+            .find(|word| Some(word.name) == meant)
+            .or_else(|| words_of(self.place).find(begun))
     }
 
     /// The word that is missing, when this value can only be its.
@@ -319,7 +326,9 @@ impl Words {
         let fits = |word: &&'static Word| match word.name {
             "category" | "subscription" | "entity" | "event_type" | "reads" | "key" => true,
             "id" => written.contains("id") || value.iter().any(|it| it.to_string().ends_with("Id")),
-            "name" | "version" | "rename" => written.is_empty(),
+            // No other word of an event is a count.
+            "version" => written.is_empty() || self.place == Place::Event,
+            "name" | "rename" => written.is_empty(),
             _ => false,
         };
         let missing = words_of(self.place).filter(|word| self.lacks(word.name));

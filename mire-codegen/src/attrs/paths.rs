@@ -38,7 +38,7 @@ pub(crate) fn listed(tokens: TokenStream, naming: Naming, errors: &mut Errors) -
             }
             (rest, behind_path) = (behind, false);
         } else if behind_path {
-            rest = joint(rest, list.paths.last(), naming, errors);
+            rest = joint(rest, &mut list.paths, naming, errors);
             behind_path = !begins_path(rest);
         } else {
             rest = element(rest, naming, &mut list, errors);
@@ -85,7 +85,7 @@ pub(super) fn other_comma(tokens: &[TokenTree], errors: &mut Errors) {
 /// What stands behind a path where a comma is expected.
 fn joint<'a>(
     rest: &'a [TokenTree],
-    last: Option<&Path>,
+    paths: &mut Vec<Path>,
     naming: Naming,
     errors: &mut Errors,
 ) -> &'a [TokenTree] {
@@ -104,7 +104,17 @@ fn joint<'a>(
             past_angles(rest)
         }
         sign @ TokenTree::Punct(_) => {
-            if begins_path(past_signs(behind)) {
+            let next = past_signs(behind);
+            if is_punct(sign, '=')
+                && let Some(read) = read_path(next)
+                && let Some(label) = paths.pop()
+            {
+                errors.on(
+                    &label,
+                    format_args!("the {} is named without a label", naming.noun),
+                    format_args!("write `{}`", names::path_text(&read.path)),
+                );
+            } else if begins_path(next) {
                 other_comma(rest, errors);
             } else {
                 let text = text_of(sign, behind);
@@ -119,11 +129,14 @@ fn joint<'a>(
         // What names a field is told better by who wants one.
         TokenTree::Group(_) if naming.noun == "field" => behind,
         group @ TokenTree::Group(_) => {
-            let text = last.map(names::path_text).unwrap_or_default();
+            let text = match group {
+                TokenTree::Group(group) if group.stream().is_empty() => names::path_text(group),
+                _ => "(…)".to_owned(),
+            };
             errors.at(
                 group.span(),
                 format_args!("the {} is named by its path alone", naming.noun),
-                format_args!("write `{text}`"),
+                format_args!("remove `{text}`"),
             );
             behind
         }
@@ -238,11 +251,19 @@ fn no_path<'a>(
         );
         return element(behind, naming, list, errors);
     }
-    errors.at(
-        rest[0].span(),
-        format_args!("`{text}` names no {}", naming.noun),
-        format_args!("name each, as in `{}`", naming.form),
-    );
+    let wrong = format!("`{text}` names no {}", naming.noun);
+    match naming.noun {
+        "function" if text == "_" => errors.at(
+            rest[0].span(),
+            format_args!("{wrong}, and each older version needs one"),
+            "name the function that turns this version's payload into the next one's",
+        ),
+        _ => errors.at(
+            rest[0].span(),
+            wrong,
+            format_args!("name each, as in `{}`", naming.form),
+        ),
+    }
     list.unclear = true;
     past_element(&rest[1..])
 }

@@ -37,12 +37,13 @@ impl Value {
                 let [TokenTree::Group(group)] = written else {
                     return None;
                 };
+                let blank = |paths: &PathList| paths.iter().any(|path| path.is_ident("_"));
                 let list = match as_written::<PathList>(written) {
-                    Some(paths) => Listed {
+                    Some(paths) if !blank(&paths) => Listed {
                         paths: paths.to_vec(),
                         unclear: false,
                     },
-                    None => listed(group.stream(), naming(word), errors),
+                    _ => listed(group.stream(), naming(word), errors),
                 };
                 (!group.stream().is_empty()).then(|| paths(word, list, errors))
             }
@@ -133,14 +134,15 @@ fn naming(word: &Word) -> Naming {
 
 fn count(word: &Word, number: &LitInt, errors: &mut Errors) -> Value {
     let name = word.name;
+    let is_negative = number.to_string().starts_with('-');
     match number.base10_parse::<u32>() {
-        Ok(0) => errors.at(
+        Ok(count) if count > 0 => return Value::Count(count, number.span()),
+        _ if is_negative || number.base10_digits() == "0" => errors.at(
             number.span(),
             format_args!("`{name}` is a count of at least 1"),
             format_args!("write `{name} = 1`, or more"),
         ),
-        Ok(count) => return Value::Count(count, number.span()),
-        Err(_) => errors.at(
+        _ => errors.at(
             number.span(),
             format_args!("`{number}` is too large for `{name}`"),
             format_args!("write a smaller number, at most {}", u32::MAX),

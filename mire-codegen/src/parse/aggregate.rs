@@ -8,6 +8,7 @@ use syn::{Attribute, GenericArgument, Path, PathArguments, Type, Visibility};
 use super::answer;
 use super::attributes::{NoCfg, Sorted};
 use super::borrowed;
+use super::column_words;
 use super::content::{Content, Macro, content, refuse_generics};
 use super::functions::{self, Declared, Owned, SelfKind};
 use super::items::{Data, Function};
@@ -58,16 +59,21 @@ const NO_CFG_ON_FIELD: NoCfg = NoCfg {
 pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
     let Content {
         data,
+        lost,
         functions,
         beside,
     } = content(tokens, &MACRO, errors);
     Parsed {
-        aggregate: data.map(|state| aggregate(state, functions, errors)),
+        aggregate: data.map(|state| aggregate((state, lost), functions, errors)),
         beside,
     }
 }
 
-fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) -> Aggregate {
+fn aggregate(
+    (mut data, lost): (Data, bool),
+    mut functions: Vec<Function>,
+    errors: &mut Errors,
+) -> Aggregate {
     let ident = data.ident().clone();
     let mut attrs = Sorted::new(data.take_attrs());
     let words = match &*attrs.own(&["aggregate"], "the state of an aggregate", errors) {
@@ -75,7 +81,8 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
         attrs => Words::read(Place::Aggregate, attrs, errors),
     };
     NO_CFG_ON_STATE.refuse(&["cfg"], &mut attrs.rest, errors);
-    let mut lost_fields = !borrowed::refuse_in_state(&mut data, errors);
+    column_words::refuse(&mut data, &attrs, errors);
+    let mut lost_fields = !borrowed::refuse_in_state(&mut data, errors) || lost;
     let lost_state = lost_fields;
     refuse_generics(
         &mut data,
@@ -150,7 +157,25 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
                 commands.push(command(&data, &event_enum, attrs, function, errors));
             }
             None => {
-                if !attrs.refused {
+                // What an unknown attribute makes of it is open.
+                let told = attrs.refused || function.broken;
+                let unknown = unknown(&attrs).filter(|_| !told);
+                let answer = names::path_text(&function.sig.output);
+                let answers = unknown.is_some() && answer.contains(&event_enum.to_string());
+                if let Some(attr) = unknown {
+                    let beside =
+                        format!(", or move the function into an `impl {ident}` beside the macro");
+                    let (word, beside) = match mutable {
+                        true => ("event", ""),
+                        false if answers => ("command", ""),
+                        false => ("command", &*beside),
+                    };
+                    errors.at(
+                        attr.span(),
+                        format_args!("`#[{}]` is no word of `aggregate!`", names::path_text(attr)),
+                        format_args!("write `#[{word}]`{beside}"),
+                    );
+                } else if !told {
                     errors.at(
                         function.sig.ident.span(),
                         format_args!("{name} is neither an event nor a command"),
@@ -166,7 +191,7 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
                     events.push(event(own, &[], attrs, function, &mut unsaid).0);
                 } else {
                     let command = command(&data, &event_enum, attrs, function, &mut unsaid);
-                    let recorded = None;
+                    let recorded = command.recorded.filter(|_| answers);
                     commands.push(Command {
                         recorded,
                         ..command
@@ -203,6 +228,28 @@ fn aggregate(mut data: Data, mut functions: Vec<Function>, errors: &mut Errors) 
         events,
         commands,
     }
+}
+
+/// Attributes of functions that everybody knows.
+const KNOWN_ATTRIBUTES: [&str; 12] = [
+    "cfg",
+    "cfg_attr",
+    "cold",
+    "deprecated",
+    "ignore",
+    "inline",
+    "instrument",
+    "must_use",
+    "should_panic",
+    "target_feature",
+    "test",
+    "track_caller",
+];
+
+/// An attribute that was probably meant to be one of the macro.
+fn unknown(attrs: &Sorted) -> Option<&Ident> {
+    let mut names = attrs.rest.iter().filter_map(|attr| attr.path().get_ident());
+    names.find(|name| KNOWN_ATTRIBUTES.iter().all(|known| name != known))
 }
 
 /// Where a function belongs that is neither an event nor a command.
@@ -299,6 +346,17 @@ fn id(words: &Words, state: &Ident, refused: bool, errors: &mut Errors) -> Id {
                 );
                 Id::Generated(names::derived(&id, ident.span()))
             }
+            Some(ident) if ident == "Uuid" => {
+                errors.at(
+                    ident.span(),
+                    format_args!("`id({ident})` would generate a new type called `{ident}`"),
+                    format_args!(
+                        "write `id({}Id)` for a UUID in a type of its own, or `id(uuid::Uuid)` for any UUID",
+                        names::text(state)
+                    ),
+                );
+                Id::Text
+            }
             Some(ident) if KNOWN_TYPES.iter().any(|known| ident == known) => {
                 errors.at(
                     ident.span(),
@@ -379,6 +437,14 @@ fn field(declared: Declared, errors: &mut Errors) -> Option<Field> {
     let mut attrs = Sorted::new(attrs);
     let _ = attrs.own(&[], "a field of an event", errors);
     NO_CFG_ON_FIELD.refuse(&["cfg", "cfg_attr"], &mut attrs.rest, errors);
+    if is_info(&ty) {
+        errors.on(
+            &ty,
+            "an event isn't handed its info: it is applied to the state by its fields alone",
+            "remove it, and pass what it needs of it as a field",
+        );
+        return None;
+    }
     let Owned {
         stored,
         by_reference,
@@ -407,6 +473,21 @@ fn field(declared: Declared, errors: &mut Errors) -> Option<Field> {
         stored,
         by_reference,
     })
+}
+
+/// `&EventInfo`, which functions of a projection are handed.
+fn is_info(ty: &Type) -> bool {
+    let Type::Reference(reference) = ty else {
+        return false;
+    };
+    match &*reference.elem {
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|it| it.ident == "EventInfo"),
+        _ => false,
+    }
 }
 
 fn variant(ident: &Ident, errors: &mut Errors) -> Ident {

@@ -33,13 +33,25 @@ pub(super) fn mend(
         state,
         event,
         found: None,
+        is_bare: true,
+        was_slice: false,
     };
     mender.visit_type_mut(ty);
     let Some((at, wrong)) = mender.found else {
         return false;
     };
     let mended = names::type_text(ty);
-    errors.on(&at, wrong, format_args!("write `-> {mended}`"));
+    if mender.was_slice {
+        let array = format!("[{event}; 2]");
+        let array = mended.replacen(&format!("Vec<{event}>"), &array, 1);
+        errors.on(
+            &at,
+            wrong,
+            format_args!("write `-> {mended}`, or `-> {array}`"),
+        );
+    } else {
+        errors.on(&at, wrong, format_args!("write `-> {mended}`"));
+    }
     true
 }
 
@@ -47,6 +59,10 @@ struct Mender<'a> {
     state: &'a Ident,
     event: &'a Ident,
     found: Option<(TokenStream, String)>,
+    /// Whether nothing points at what stands here.
+    is_bare: bool,
+    /// Whether events of no known number were found.
+    was_slice: bool,
 }
 
 impl Mender<'_> {
@@ -80,6 +96,23 @@ impl VisitMut for Mender<'_> {
             *ty = syn::parse_quote!(#event);
             return;
         }
+        if let Type::Slice(slice) = ty
+            && self.is_bare
+        {
+            let (at, elem) = (slice.to_token_stream(), &slice.elem);
+            let wrong = "a command owns what it answers, so that is no bare `[…]`".to_owned();
+            self.was_slice |= self.found.is_none();
+            self.found.get_or_insert((at, wrong));
+            *ty = syn::parse_quote!(Vec<#elem>);
+        }
+        self.is_bare = match ty {
+            Type::Path(path) => path
+                .path
+                .segments
+                .last()
+                .is_some_and(|last| ["Result", "Option"].iter().any(|it| last.ident == it)),
+            _ => false,
+        };
         visit_mut::visit_type_mut(self, ty);
     }
 }

@@ -6,7 +6,11 @@ use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, FnArg, Ident, Signature, Token, Type, Visibility};
 
+use super::half;
 use super::items::Function;
+use super::parts::{
+    balanced, commas, is_punct, parted, raw, refuse_keyword, spaced, unreserved, with_colon,
+};
 use crate::errors::Errors;
 use crate::names;
 
@@ -27,9 +31,28 @@ pub(super) fn function(
     let (attrs, vis, rest) = parser.parse2(tokens).ok()?;
     let tokens: Vec<TokenTree> = rest.into_iter().collect();
     let mut said = Errors::default();
+    if let [TokenTree::Ident(keyword), TokenTree::Ident(name)] = &*tokens
+        && keyword == "fn"
+        && let Ok(sig) = syn::parse2::<Signature>(quote!(fn #name()))
+    {
+        half::function(name, &attrs, errors);
+        let (body, broken) = (Some(quote!({})), true);
+        return Some(Function {
+            attrs,
+            vis,
+            sig,
+            body,
+            broken,
+        });
+    }
     let mut header = Header::read(&tokens, &mut said)?;
     let inputs = header.inputs(error, &mut said);
-    let behind = header.behind(&mut said);
+    // Of a header that ends there, what is written may well be half of what is meant.
+    let silent = &mut Errors::default();
+    let behind = match header.is_half {
+        true => header.behind(silent),
+        false => header.behind(&mut said),
+    };
     let Header {
         before,
         name,
@@ -63,6 +86,8 @@ struct Header<'a> {
     /// What stands between the parameters and the body.
     output: &'a [TokenTree],
     body: Option<TokenStream>,
+    /// Whether the body is missing, which was told.
+    is_half: bool,
     /// Whether something of it is unknown, so that the body may use what isn't there.
     lost: bool,
 }
@@ -77,7 +102,11 @@ impl<'a> Header<'a> {
         };
         let words = tokens.iter().take_while(is_qualifier).count();
         let before = tokens[..words].iter().cloned().collect();
-        let (name, rest) = name(&tokens[words..], errors)?;
+        let (mut name, rest) = name(&tokens[words..], errors)?;
+        if let Some(raw) = raw(&name) {
+            refuse_keyword(&name, &raw, errors);
+            name = raw;
+        }
         let angles = angles(rest);
         let generics = rest[..angles].iter().cloned().collect();
         let (parameters, rest) = match rest[angles..].split_first() {
@@ -88,6 +117,7 @@ impl<'a> Header<'a> {
             }
             _ => return None,
         };
+        let mut is_half = false;
         let (output, body) = match rest.split_last() {
             Some((TokenTree::Group(body), output)) if body.delimiter() == Delimiter::Brace => {
                 (output, Some(body.to_token_stream()))
@@ -100,6 +130,7 @@ impl<'a> Header<'a> {
                     format_args!("behind this, the body of the function `{name}` is missing"),
                     "write it in braces",
                 );
+                is_half = true;
                 (rest, Some(quote!({ ::core::unreachable!() })))
             }
         };
@@ -110,6 +141,7 @@ impl<'a> Header<'a> {
             parameters,
             output,
             body,
+            is_half,
             lost: false,
         })
     }
@@ -151,6 +183,12 @@ impl<'a> Header<'a> {
         let Some(first) = output.first() else {
             return TokenStream::new();
         };
+        if sign == 2
+            && let Some(ty) = balanced(ty, errors)
+        {
+            self.lost = false;
+            return quote!(-> #ty);
+        }
         let tokens: TokenStream = ty.iter().cloned().collect();
         let is_value = is_punct(first, '=') && !output.get(1).is_some_and(|it| is_punct(it, '>'));
         if is_value {
@@ -171,7 +209,7 @@ impl<'a> Header<'a> {
             errors.at(
                 first.span(),
                 format_args!("what `{name}` returns stands behind `->`"),
-                format_args!("write `-> {}`", names::path_text(&ty)),
+                format_args!("write `-> {}`", names::type_text(&ty)),
             );
             self.lost = false;
             return quote!(-> #ty);
@@ -274,6 +312,18 @@ impl Inputs {
             let rest = parted(&tokens[at..], errors);
             return self.add(rest, error, errors);
         }
+        if let Some(mended) = unreserved(tokens, errors) {
+            // The body has that name as well.
+            self.lost = true;
+            return self.add(&mended, error, errors);
+        }
+        if let [TokenTree::Ident(name), colon, ty @ ..] = tokens
+            && is_punct(colon, ':')
+            && let Some(ty) = balanced(ty, errors)
+        {
+            self.typed.push(quote!(#name: #ty));
+            return;
+        }
         let equals = tokens.iter().position(|it| is_punct(it, '='));
         let (declared, default) = tokens.split_at(equals.unwrap_or(tokens.len()));
         match declared {
@@ -332,17 +382,7 @@ impl Inputs {
         let Ok(parsed) = syn::parse2::<Type>(tokens) else {
             return self.unknown(error, errors);
         };
-        let text = names::path_text(&parsed);
-        let is_type = |text: &str| {
-            text.starts_with(char::is_uppercase)
-                || text == "bool"
-                || text.len() < 5 && text.ends_with(|c: char| c.is_ascii_digit())
-        };
-        let other_way = is_type(&name.to_string()) && !is_type(&text);
-        let (argument, text) = match other_way {
-            true => (quote!(#parsed: #name), format!("{text}: {name}")),
-            false => (quote!(#name: #parsed), format!("{name}: {text}")),
-        };
+        let (argument, text) = with_colon(name, &parsed);
         let Ok(FnArg::Typed(_)) = syn::parse2::<FnArg>(argument.clone()) else {
             return self.unknown(error, errors);
         };
@@ -403,54 +443,6 @@ fn next_parameter(tokens: &[TokenTree]) -> Option<usize> {
     })
 }
 
-/// Reports a comma that is missing, or another sign in its place.
-fn parted<'a>(rest: &'a [TokenTree], errors: &mut Errors) -> &'a [TokenTree] {
-    match rest {
-        [sign @ TokenTree::Punct(punct), behind @ ..] if [';', '.'].contains(&punct.as_char()) => {
-            errors.at(
-                sign.span(),
-                format_args!("`{sign}` parts nothing here"),
-                format_args!("write `,` instead of `{sign}`"),
-            );
-            behind
-        }
-        [first, ..] => {
-            errors.at(
-                first.span(),
-                format_args!("a comma is missing in front of `{first}`"),
-                format_args!("put a comma before `{first}`"),
-            );
-            rest
-        }
-        [] => rest,
-    }
-}
-
-/// The parts between commas; those between angles part nothing.
-fn commas(tokens: &[TokenTree]) -> Vec<Vec<TokenTree>> {
-    let mut chunks = vec![Vec::new()];
-    let (mut open, mut before) = (0_i32, ' ');
-    for token in tokens {
-        let sign = match token {
-            TokenTree::Punct(punct) => punct.as_char(),
-            _ => ' ',
-        };
-        match sign {
-            '<' => open += 1,
-            '>' if before != '-' => open -= 1,
-            _ => {}
-        }
-        before = sign;
-        if sign == ',' && open < 1 {
-            chunks.push(Vec::new());
-        } else if let Some(chunk) = chunks.last_mut() {
-            chunk.push(token.clone());
-        }
-    }
-    chunks.retain(|chunk| !chunk.is_empty());
-    chunks
-}
-
 /// How many tokens generic parameters take.
 fn angles(tokens: &[TokenTree]) -> usize {
     let mut open = 0_i32;
@@ -467,16 +459,7 @@ fn angles(tokens: &[TokenTree]) -> usize {
     0
 }
 
-fn is_punct(token: &TokenTree, sign: char) -> bool {
-    matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign)
-}
-
 /// A receiver as it is written.
 fn written(receiver: &TokenStream) -> String {
     receiver.to_string().replace("& ", "&")
-}
-
-fn spaced(tokens: &[TokenTree]) -> String {
-    let tokens: TokenStream = tokens.iter().cloned().collect();
-    tokens.to_string()
 }

@@ -6,6 +6,8 @@ use syn::spanned::Spanned;
 use syn::{Attribute, FnArg};
 
 use super::attributes::OWN;
+use super::constants;
+use super::fields;
 use super::functions::return_type;
 use super::items::{Data, Function, Item, Other, items};
 use crate::errors::Errors;
@@ -29,6 +31,8 @@ pub(super) struct Macro {
 pub(super) struct Content {
     /// The struct (or enum); `None` without one.
     pub(super) data: Option<Data>,
+    /// Whether one of its fields is unknown, which was told.
+    pub(super) lost: bool,
     pub(super) functions: Vec<Function>,
     /// Items that have no place in the macro. They go out beside it, so that nothing else misses
     /// them.
@@ -39,29 +43,43 @@ pub(super) struct Content {
 pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> Content {
     let mut content = Content {
         data: None,
+        lost: false,
         functions: Vec::new(),
         beside: TokenStream::new(),
     };
     let mut data = Vec::new();
     let has_struct = mentions_struct(&tokens);
-    for item in items(tokens, errors) {
-        match item {
-            Item::Data(item) => data.push(item),
-            Item::Function(function) => content.functions.push(*function),
-            Item::Other(other) => misplaced(other, of.name, &mut content.beside, errors),
-        }
-    }
     let marked = |item: &Data| {
         item.attrs()
             .iter()
             .any(|attr| attr.path().is_ident(of.attribute))
     };
-    let own = data.iter().position(marked).unwrap_or(0);
-    content.data = (own < data.len()).then(|| data.remove(own));
-    if let Some(data) = &mut content.data {
-        data.refuse_twins(errors);
+    for item in items(tokens, errors) {
+        match item {
+            Item::Data(item, lost) => data.push((item, lost)),
+            Item::Function(mut function) => {
+                // What stands behind a second state was written for that one.
+                let is_other = data.iter().filter(|(item, _)| marked(item)).count() > 1;
+                let ident = &function.sig.ident;
+                let is_twin = content.functions.iter().any(|it| it.sig.ident == *ident);
+                function.broken |= is_other;
+                if !(is_other && is_twin) {
+                    content.functions.push(*function);
+                }
+            }
+            Item::Other(other) => misplaced(other, of.name, &mut content.beside, errors),
+        }
     }
-    for extra in data {
+    let own = data.iter().position(|(item, _)| marked(item)).unwrap_or(0);
+    if own < data.len() {
+        let (mut own, lost) = data.remove(own);
+        own.refuse_twins(errors);
+        if let Data::Struct(item) = &mut own {
+            fields::refuse_values(item, errors);
+        }
+        (content.data, content.lost) = (Some(own), lost);
+    }
+    for (extra, _) in data {
         let refused = is_function(&extra, errors) || is_generated(&extra, &content, of, errors);
         if !refused {
             errors.at(
@@ -268,6 +286,7 @@ pub(super) fn refuse_generics<'a>(
             .default
             .get_or_insert_with(|| (Default::default(), syn::parse_quote!(())));
     }
+    constants::take(data);
     for function in functions {
         let taken = function.sig.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(typed) => Some(&typed.pat),

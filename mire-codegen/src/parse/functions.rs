@@ -308,17 +308,29 @@ pub(crate) fn owned(ty: &Type, errors: &mut Errors) -> Option<Owned> {
     let mut finder = NotStorable::default();
     finder.visit_type(&inner);
     let mut stored = as_stored(&inner, by_reference);
-    if let Some((span, wrong, mend)) = finder.found {
-        errors.at(span, wrong, mend);
+    if let Some(found) = finder.found {
+        let NotStored { span, wrong, mend } = found;
+        match mend {
+            Some(mend) => errors.at(span, wrong, mend),
+            None => errors.at(
+                span,
+                wrong,
+                format_args!("write {}", lent_as(&stored, by_reference)),
+            ),
+        }
         let text = stored.to_string();
         stored = if text.starts_with("impl") && (text.contains("str") || text.contains("String")) {
             // `impl AsRef<str>` and its like.
             quote!(::std::string::String)
         } else {
-            let mut lifetimes = Lifetimes::default();
-            lifetimes.visit_type(&inner);
-            borrowed::owned(stored, &lifetimes.0)
+            borrowed::owned(stored, &[])
         };
+        let mut left = Lifetimes::default();
+        left.visit_type(&syn::parse2(stored.clone()).unwrap_or(inner));
+        if !left.0.is_empty() {
+            // A type that borrows as serde reads it is refused in places of its own.
+            stored = quote!(());
+        }
         let names_one = |ty: &Type| {
             let mut again = NotStorable::default();
             again.visit_type(ty);
@@ -395,15 +407,39 @@ impl<'ast> Visit<'ast> for Lifetimes {
     }
 }
 
+/// A reference in a field, as it is to be written.
+fn lent_as(stored: &TokenStream, by_reference: bool) -> String {
+    let owned = names::type_text(&borrowed::owned(stored.clone(), &[]));
+    let items = owned
+        .strip_prefix("Vec<")
+        .and_then(|it| it.strip_suffix('>'));
+    let items = items.or_else(|| owned.strip_prefix("::std::vec::Vec<")?.strip_suffix('>'));
+    match (&*owned, items) {
+        ("String", _) => "`&str`".to_owned(),
+        (_, Some(items)) if by_reference => format!("`&[{items}]`"),
+        (_, Some(items)) => format!("`{owned}`, or `&[{items}]`"),
+        _ => format!("`&{owned}`"),
+    }
+}
+
 /// Finds what the type of a stored field can't have.
 #[derive(Default)]
 struct NotStorable {
-    found: Option<(Span, &'static str, &'static str)>,
+    found: Option<NotStored>,
+}
+
+/// What a stored field can't have.
+struct NotStored {
+    span: Span,
+    wrong: &'static str,
+    /// What to do, when it isn't to write the type without its references.
+    mend: Option<&'static str>,
 }
 
 impl NotStorable {
-    fn is(&mut self, span: Span, wrong: &'static str, mend: &'static str) {
-        self.found.get_or_insert((span, wrong, mend));
+    fn is(&mut self, span: Span, wrong: &'static str, mend: impl Into<Option<&'static str>>) {
+        let mend = mend.into();
+        self.found.get_or_insert(NotStored { span, wrong, mend });
     }
 }
 
@@ -412,7 +448,7 @@ impl<'ast> Visit<'ast> for NotStorable {
         self.is(
             reference.and_token.span,
             "a stored field can't hold a reference",
-            "take the whole field by reference, as in `&Option<String>`, and own what is in it",
+            None,
         );
     }
 

@@ -10,12 +10,16 @@ use syn::spanned::Spanned;
 use syn::{Attribute, ItemEnum, ItemStruct, Signature, Token, Visibility, token};
 
 use super::broken;
+use super::fields;
+use super::half;
+use super::slips;
 use crate::errors::Errors;
 use crate::names;
 
 /// An item in a macro.
 pub(crate) enum Item {
-    Data(Data),
+    /// The state or row, and whether one of its fields is unknown, which was told.
+    Data(Data, bool),
     Function(Box<Function>),
     /// Something that has no place in the macro.
     Other(Other),
@@ -160,13 +164,10 @@ pub(crate) struct Other {
 
 /// Reads all items. What can't be read is reported and stepped over.
 pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
+    let tokens = slips::mended(tokens, errors);
     let mut items = Vec::new();
     let parser = |input: ParseStream<'_>| {
         while !input.is_empty() {
-            if input.peek(Token![#]) && input.peek2(Token![!]) && input.peek3(token::Bracket) {
-                inner_attribute(input, errors)?;
-                continue;
-            }
             // An item that can't be read is stepped over from its own beginning.
             let attempt = input.fork();
             match item(&attempt) {
@@ -176,12 +177,17 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
                 }
                 Err(error) => {
                     let tokens = skip_to_end_of_item(input, false);
+                    if half::word(&tokens, errors) {
+                        continue;
+                    }
                     if let Some(function) = broken::function(tokens.clone(), &error, errors) {
                         items.push(Item::Function(Box::new(function)));
                         continue;
                     }
-                    errors.push(error);
-                    items.extend(broken_struct(tokens).map(|it| Item::Data(Data::Struct(it))));
+                    match fields::of_struct(tokens, &error, errors) {
+                        Some((item, lost)) => items.push(Item::Data(Data::Struct(item), lost)),
+                        None => errors.push(error),
+                    }
                 }
             }
         }
@@ -193,71 +199,6 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
     items
 }
 
-/// `#![…]` stands at the top of a file or a block, and not in a macro.
-fn inner_attribute(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-    input.parse::<Token![#]>()?;
-    let bang = input.parse::<Token![!]>()?;
-    input.parse::<TokenTree>()?;
-    errors.at(
-        bang.span,
-        "`#![…]` has no place within a macro",
-        "remove the `!`, so that it is for the item below it",
-    );
-    Ok(())
-}
-
-/// What can be read of a struct with a mistake among its fields: the other ones, so that only the
-/// mistake is reported, and an editor knows the type while a field is being typed.
-fn broken_struct(tokens: TokenStream) -> Option<ItemStruct> {
-    let parser = |input: ParseStream<'_>| {
-        let head = (
-            input.call(Attribute::parse_outer)?,
-            input.parse::<Visibility>()?,
-            input.parse::<Token![struct]>()?,
-            input.parse::<Ident>()?,
-            input.parse::<syn::Generics>()?,
-        );
-        let content;
-        syn::braced!(content in input);
-        let mut fields = Vec::new();
-        while !content.is_empty() {
-            let attempt = content.fork();
-            let field = syn::Field::parse_named(&attempt);
-            if attempt.peek(Token![:]) {
-                // `owner: balance: i64`: the first one has no type yet.
-                content.call(Attribute::parse_outer)?;
-                content.parse::<Visibility>()?;
-                content.parse::<Ident>()?;
-                content.parse::<Token![:]>()?;
-                continue;
-            }
-            if let Ok(field) = field {
-                content.advance_to(&attempt);
-                fields.push(field);
-            } else if let Ok(field) = without_colon(&content.fork()) {
-                fields.push(field);
-            }
-            while let Ok(token) = content.parse::<TokenTree>() {
-                if matches!(&token, TokenTree::Punct(end) if [',', ';'].contains(&end.as_char())) {
-                    break;
-                }
-            }
-        }
-        let (attrs, vis, keyword, ident, generics) = head;
-        Ok(syn::parse_quote!(#(#attrs)* #vis #keyword #ident #generics { #(#fields),* }))
-    };
-    parser.parse2(tokens).ok()
-}
-
-/// `name String`
-fn without_colon(input: ParseStream<'_>) -> syn::Result<syn::Field> {
-    let attrs = input.call(Attribute::parse_outer)?;
-    let vis: Visibility = input.parse()?;
-    let ident: Ident = input.parse()?;
-    let ty: syn::Type = input.parse()?;
-    Ok(syn::parse_quote!(#(#attrs)* #vis #ident: #ty))
-}
-
 fn item(input: ParseStream<'_>) -> syn::Result<Item> {
     let ahead = input.fork();
     let attrs = ahead.call(Attribute::parse_outer)?;
@@ -266,12 +207,16 @@ fn item(input: ParseStream<'_>) -> syn::Result<Item> {
     {
         return Err(dangling(last));
     }
-    ahead.parse::<Visibility>()?;
+    let vis = ahead.parse::<Visibility>()?;
+    let is_begun = !matches!(vis, Visibility::Inherited);
+    if is_begun && (ahead.is_empty() || begins_item(&ahead) && ahead.peek(Token![#])) {
+        return Err(ahead.error(""));
+    }
     if ahead.peek(Token![struct]) {
-        return Ok(Item::Data(Data::Struct(input.parse()?)));
+        return Ok(Item::Data(Data::Struct(input.parse()?), false));
     }
     if ahead.peek(Token![enum]) {
-        return Ok(Item::Data(Data::Enum(input.parse()?)));
+        return Ok(Item::Data(Data::Enum(input.parse()?), false));
     }
     if is_function(&ahead) {
         return Ok(Item::Function(Box::new(function(input)?)));
@@ -324,7 +269,7 @@ fn misspelt_function(ahead: ParseStream<'_>) -> Option<syn::Error> {
 
 /// Whether an item begins here, as far as that is certain within another one.
 fn begins_item(input: ParseStream<'_>) -> bool {
-    let function = |at: ParseStream<'_>| at.peek(Token![fn]) && at.peek2(Ident::peek_any);
+    let function = |at: ParseStream<'_>| at.peek(Token![fn]) && !at.peek2(token::Paren);
     let behind_async = || {
         let ahead = input.fork();
         ahead.parse::<Token![async]>().is_ok() && function(&ahead)
@@ -433,10 +378,12 @@ fn skip_to_end_of_item(input: ParseStream<'_>, braces_go_on: bool) -> TokenStrea
         skipped.extend(input.parse::<TokenTree>());
         skipped.extend(input.parse::<TokenTree>());
     }
+    let mut first = true;
     if let Ok(vis) = input.parse::<Visibility>() {
+        // Behind `pub` alone, another item may begin.
+        first = matches!(vis, Visibility::Inherited) || !input.peek(Token![#]);
         vis.to_tokens(&mut skipped);
     }
-    let mut first = true;
     while let Ok(token) = {
         match !first && begins_item(input) {
             true => Err(input.error("")),

@@ -49,16 +49,21 @@ const NO_CFG_ON_STRUCT: NoCfg = NoCfg {
 pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
     let Content {
         data,
+        lost,
         functions,
         beside,
     } = content(tokens, &MACRO, errors);
     Parsed {
-        projection: data.map(|data| projection(data, functions, errors)),
+        projection: data.map(|data| projection((data, lost), functions, errors)),
         beside,
     }
 }
 
-fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> Projection {
+fn projection(
+    (mut data, lost): (Data, bool),
+    functions: Vec<Function>,
+    errors: &mut Errors,
+) -> Projection {
     let ident = data.ident().clone();
     let mut attrs = Sorted::new(data.take_attrs());
     attrs.mend_names(&["ignores"], errors);
@@ -94,7 +99,7 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
     } else {
         "a projection"
     };
-    let owned = borrowed::refuse(&mut data, role, errors);
+    let owned = borrowed::refuse(&mut data, role, errors) && !lost;
     let columns = row::columns(&mut data, &attrs.derives(), errors);
 
     let kind = kind(&words, &columns, &functions, &data, errors);
@@ -136,7 +141,9 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
     handlers.note(&others, Effect::Mistaken, &mut reads, errors);
     let form = match kind {
         Kind::Table => {
-            let key = row::key(&data, &columns, errors);
+            // The key may be the field that is unknown.
+            let found = !lost || columns.iter().any(row::Declared::is_key);
+            let key = row::key(&data, &columns, if found { &mut *errors } else { silent });
             let columns = row::checked(columns, errors);
             let name = table_name(&words, &subscription, errors);
             let mut fingerprint = handlers.fingerprint;

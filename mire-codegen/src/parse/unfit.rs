@@ -29,15 +29,24 @@ pub(super) struct Unfit {
 pub(super) fn mend(ty: &mut Type, holder: Holder, lent: bool) -> Option<Unfit> {
     let mut mender = Mender {
         holder,
+        is_whole: true,
         is_behind_pointer: lent,
         found: None,
     };
+    if lent && let Some((name, owned)) = sized_of_std(ty) {
+        // Of what an event borrows, `str` and `[T]` alone are known by what owns them.
+        let wrong = owns(holder, &format!("can't hold a bare `{name}`"));
+        mender.is(name.span(), wrong, None);
+        *ty = owned;
+    }
     mender.visit_type_mut(ty);
     mender.found
 }
 
 struct Mender {
     holder: Holder,
+    /// Whether this is all of the type.
+    is_whole: bool,
     /// Whether `str` and `[T]` may stand here.
     is_behind_pointer: bool,
     found: Option<Unfit>,
@@ -72,6 +81,16 @@ impl Mender {
             ),
             "Cell" | "RefCell" => (
                 "cell",
+                format!("an event never changes, so it can't hold a `{name}`"),
+            ),
+            // What shares one, such as an `Arc`, may well be held.
+            "Mutex" | "RwLock" if of_state && !self.is_whole => return None,
+            "Mutex" | "RwLock" if of_state => (
+                "sync",
+                format!("`&mut self` changes a state, so it needs no `{name}`"),
+            ),
+            "Mutex" | "RwLock" => (
+                "sync",
                 format!("an event never changes, so it can't hold a `{name}`"),
             ),
             "Cow" => ("borrow", owns(self.holder, "can't hold a `Cow`")),
@@ -129,6 +148,35 @@ fn sized(ty: &Type) -> Option<(Span, Type)> {
     }
 }
 
+/// The types of the standard library that are borrowed, as those that own the same. A `Path` may be the
+/// user's own, unless it is named as a whole.
+fn sized_of_std(ty: &Type) -> Option<(Ident, Type)> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?.ident.clone();
+    let owned = match &*names::path_text(path) {
+        "std::path::Path" | "::std::path::Path" => "PathBuf",
+        "OsStr" | "ffi::OsStr" | "std::ffi::OsStr" => "OsString",
+        "CStr" | "ffi::CStr" | "std::ffi::CStr" => "CString",
+        _ => return None,
+    };
+    let mut mended = path.clone();
+    mended.path.segments.last_mut()?.ident = Ident::new(owned, last.span());
+    Some((last, Type::Path(mended)))
+}
+
+/// `std::time::Instant`; otherwise it may be the user's own.
+fn instant(ty: &Type) -> Option<Ident> {
+    let Type::Path(path) = ty else { return None };
+    let text = names::path_text(path);
+    let known = [
+        "std::time::Instant",
+        "::std::time::Instant",
+        "tokio::time::Instant",
+    ];
+    let last = path.path.segments.last()?;
+    known.contains(&&*text).then(|| last.ident.clone())
+}
+
 /// What may point at a `str` or a `[T]`.
 const POINTERS: [&str; 3] = ["Arc", "Box", "Cow"];
 
@@ -145,11 +193,13 @@ fn is_shared(bounds: &Punctuated<TypeParamBound, Token![+]>) -> bool {
 
 impl VisitMut for Mender {
     fn visit_type_mut(&mut self, ty: &mut Type) {
-        let is_behind_pointer = std::mem::take(&mut self.is_behind_pointer);
-        if let Type::Path(path) = ty
-            && path.qself.is_none()
-            && let Some(inner) = self.owned_of(&path.path)
-        {
+        let is_behind_pointer = self.is_behind_pointer;
+        let inner = match ty {
+            Type::Path(path) if path.qself.is_none() => self.owned_of(&path.path),
+            _ => None,
+        };
+        (self.is_whole, self.is_behind_pointer) = (false, false);
+        if let Some(inner) = inner {
             *ty = inner;
             if let Some((_, owned)) = sized(ty) {
                 *ty = owned;
@@ -165,7 +215,20 @@ impl VisitMut for Mender {
             self.is(span, wrong, None);
             *ty = owned;
         }
+        if !is_behind_pointer && let Some((name, owned)) = sized_of_std(ty) {
+            let wrong = owns(self.holder, &format!("can't hold a bare `{name}`"));
+            self.is(name.span(), wrong, None);
+            *ty = owned;
+        }
         let of_event = self.holder == Holder::Event;
+        if of_event && let Some(instant) = instant(ty) {
+            self.is(
+                instant.span(),
+                "an `Instant` means nothing to another process, so it can't be stored",
+                Some("write `std::time::SystemTime`, or `chrono::DateTime<chrono::Utc>`"),
+            );
+            *ty = syn::parse_quote!(::std::time::SystemTime);
+        }
         match ty {
             Type::Ptr(pointer) => {
                 let wrong = owns(self.holder, "can't hold a pointer");
