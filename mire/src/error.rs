@@ -172,18 +172,19 @@ pub enum EventStoreError {
         differences: String,
     },
 
-    /// This code's version of a table is not complete yet, and the one that serves has another
-    /// shape.
+    /// This code's version of a table is not complete, or nobody keeps it up to date any more, and
+    /// the one that serves has another shape.
     #[error(
-        "table `{table}` can't be read by this code yet: its own version, \
-         `{subscription_id}`, is not complete, and {serving}; run its runner, and wait until it has \
-         caught up"
+        "table `{table}` can't be read by this code for now: its own version, \
+         `{subscription_id}`, {own}, and {serving}; run its runner, and wait until it has caught up"
     )]
     TableNotReady {
         /// The declared name.
         table: String,
         /// This code's version.
         subscription_id: String,
+        /// What is amiss with it.
+        own: &'static str,
         /// What there is instead.
         serving: &'static str,
         /// What the database said of it.

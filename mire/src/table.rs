@@ -45,7 +45,9 @@
 //! * **Ready**: its leader has handled all up to the end of the log once, and is as far as the version
 //!   that serves, whose checkpoint it locks for that. From here on look-ups of this code read its own
 //!   table; before, the one that serves, or get
-//!   [`TableNotReady`](crate::EventStoreError::TableNotReady) when its columns are others.
+//!   [`TableNotReady`](crate::EventStoreError::TableNotReady) when its columns are others. So they do
+//!   again when it is retired and left alone: without a leader for 10 seconds, while the one that
+//!   serves goes on. See [`get`].
 //! * **Swap**, by the leader of the version that comes, one transaction: (1) lock the registry's
 //!   row; (2) lock the checkpoint of the version that serves, and go on only if it isn't ahead, so
 //!   that no reader sees the table go back; (3) point the view to the new table, note who serves;

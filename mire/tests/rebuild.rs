@@ -557,6 +557,82 @@ async fn a_version_of_another_shape_is_not_read_before_it_is_ready<DB: TestBacke
     assert_eq!(old.events, 10);
 }
 
+/// The version that serves goes on without the old one, and old code still asks, as a process does
+/// that runs no projections.
+async fn look_ups_leave_a_retired_table_that_nobody_keeps_up_to_date<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    // What another process finds.
+    let found = async || {
+        let store = EventStore::new(store.pool().clone());
+        row::<One, DB>(&store, "1").await.unwrap().unwrap()
+    };
+    let an_hour_passes = async || {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(&mut conn, DB::AN_HOUR_WITHOUT_LEADERS).await;
+    };
+    append(&store, "account-1", 1..=10).await;
+    follow::<One, DB>(&store).await;
+    follow::<Two, DB>(&store).await;
+    an_hour_passes().await;
+    // Neither has gone on.
+    assert_eq!(found().await.balance, bonus(1) + 55);
+
+    let old = start(of::<One, DB>(&store));
+    until("it leads", || async {
+        let version = version::<One, DB>(&store).await.unwrap();
+        version.live && version.ready_at.is_some()
+    })
+    .await;
+    stop(old).await;
+    append(&store, "account-1", [11]).await;
+    let new = start(of::<Two, DB>(&store));
+    serves::<Two, DB>(&store).await;
+    table::wait_for::<Two, DB>(&store, 11, PATIENCE)
+        .await
+        .unwrap();
+    stop(new).await;
+    // It was led a moment ago, and another runner may take it up.
+    assert_eq!(found().await.balance, bonus(1) + 55);
+    an_hour_passes().await;
+    assert_eq!(found().await.balance, bonus(2) + 66);
+    let elsewhere = EventStore::new(store.pool().clone());
+    table::wait_for::<One, DB>(&elsewhere, 11, Duration::ZERO)
+        .await
+        .unwrap();
+
+    let old = start(of::<One, DB>(&store));
+    until("its own table is read again", || async {
+        found().await.balance == bonus(1) + 66
+    })
+    .await;
+    stop(old).await;
+}
+
+async fn look_ups_refuse_a_retired_table_that_nobody_keeps_where_columns_differ<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    follow::<One, DB>(&store).await;
+    follow::<Written, DB>(&store).await;
+    append(&store, "account-1", [11]).await;
+    follow::<Written, DB>(&store).await;
+    {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(&mut conn, DB::AN_HOUR_WITHOUT_LEADERS).await;
+    }
+    let error = row::<One, DB>(&store, "1").await.unwrap_err();
+    assert!(
+        matches!(error, EventStoreError::TableNotReady { .. }),
+        "{error:?}"
+    );
+    assert!(
+        error.to_string().contains(
+            "`balances@00000001`, is behind, since nobody leads it, and the one that serves has \
+             other columns; run its runner"
+        ),
+        "{error}"
+    );
+}
+
 /// Who has read the old version's rows, or waited for them, does not see less in the new one's.
 async fn look_ups_turn_to_a_new_version_when_it_is_as_far_as_the_old_one<DB: TestBackend>() {
     let (store, _database) = DB::fresh().await;
@@ -1113,6 +1189,8 @@ conformance!(
     code_that_was_rolled_back_takes_over_when_the_new_one_is_gone_and_not_before,
     a_swap_by_a_leader_that_lost_its_lease_changes_nothing,
     a_table_that_is_gone_is_not_swapped_in,
+    look_ups_leave_a_retired_table_that_nobody_keeps_up_to_date,
+    look_ups_refuse_a_retired_table_that_nobody_keeps_where_columns_differ,
     a_retired_table_stays_for_its_grace,
     a_retired_table_is_dropped_after_its_grace_and_look_ups_go_on,
     the_rate_is_what_came_since_a_runner_last_started,

@@ -808,6 +808,34 @@ async fn a_table_that_vanishes_under_a_leader_is_waited_for<DB: TestBackend>() {
     stop(running).await;
 }
 
+async fn a_table_that_is_gone_is_not_called_incomplete<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", [1]).await;
+    follow::<One, DB>(&store, 10).await;
+    {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(
+            &mut conn,
+            "DROP VIEW balances; DROP TABLE balances__00000001",
+        )
+        .await;
+    }
+    let error = table::list::<One, DB>(&store, 1).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("`balances@00000001`, has lost its table"),
+        "{error}"
+    );
+    let error = table::list::<Balance<2>, DB>(&store, 1).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("is not complete, and the one that serves has lost its table"),
+        "{error}"
+    );
+}
+
 async fn handlers_and_tables_run_side_by_side_under_names_of_their_own<DB: TestBackend>() {
     let (store, _database) = crate::common::projections::with_seen::<DB>().await;
     let id = Uuid::from_u128(1);
@@ -862,6 +890,7 @@ conformance!(
     a_table_that_is_built_anew_has_no_parked_events,
     a_table_of_the_users_own_is_left_alone,
     a_table_that_vanishes_under_a_leader_is_waited_for,
+    a_table_that_is_gone_is_not_called_incomplete,
     handlers_and_tables_run_side_by_side_under_names_of_their_own,
     a_reset_to_the_start_empties_the_table_and_other_positions_are_refused,
 );

@@ -299,6 +299,9 @@ pub trait Tables: Coordination {
     /// Whether an error says that a table, a column or a fitting type is not there.
     fn is_shape_error(error: &EventStoreError) -> bool;
 
+    /// Whether an error says that a table is not there.
+    fn is_missing_table(error: &EventStoreError) -> bool;
+
     /// The database's name of a column's type.
     fn type_name(column: &ColumnDef) -> &'static str;
 

@@ -207,6 +207,13 @@ impl Tables for Postgres {
         )
     }
 
+    fn is_missing_table(error: &EventStoreError) -> bool {
+        let EventStoreError::Database(sqlx::Error::Database(error)) = error else {
+            return false;
+        };
+        error.code().as_deref() == Some("42P01")
+    }
+
     fn type_name(column: &ColumnDef) -> &'static str {
         type_of(column.kind())
     }

@@ -197,6 +197,13 @@ impl Tables for Sqlite {
         text.starts_with("no such table") || text.starts_with("no such column")
     }
 
+    fn is_missing_table(error: &EventStoreError) -> bool {
+        let EventStoreError::Database(sqlx::Error::Database(error)) = error else {
+            return false;
+        };
+        error.message().starts_with("no such table")
+    }
+
     fn type_name(column: &ColumnDef) -> &'static str {
         match column.kind() {
             ColumnKind::Bool | ColumnKind::I16 | ColumnKind::I32 | ColumnKind::I64 => "INTEGER",
