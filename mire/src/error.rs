@@ -2,6 +2,10 @@
 
 use crate::upcast::DecodeError;
 
+mod told;
+
+pub(crate) use told::told;
+
 /// Why the store could not do what it was asked. Nothing was written, unless a variant says
 /// otherwise.
 #[derive(Debug, thiserror::Error)]

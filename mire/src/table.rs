@@ -58,6 +58,9 @@
 //!   version with parked events doesn't take the place of another one.
 //! * **Drop**: the leader of the version that serves drops the table of one that neither serves nor
 //!   has had a leader, or been started, for `drop_tables_after`.
+//! * **Gone**: a leader whose table was dropped by hand prepares again. That draws a fence token above
+//!   its own, so it ends, and whoever leads next builds from the start. If it serves, look-ups see it
+//!   grow meanwhile, as with a first version.
 //!
 //! # Who owns the clock
 //!
@@ -75,6 +78,8 @@
 //! | all replicas of the version that serves | the view stands still; an older version that runs takes over after `take_over_after` |
 //! | who reads the view for a long time | (3) gives up after 300 ms, so that other readers don't queue behind it; it is tried again every 5 s, and said aloud |
 //! | a view of the user's own on the view | where columns change it hinders (3): noted as the version's [`hindrance`](TableVersion::hindrance), the old version serves on |
+//! | a leader that a failure stops | it notes why as the version's hindrance, beside any transaction of its own and unfenced, since it is a text for people; the next commit of whoever leads takes it back |
+//! | a leader that is killed | [`status`] shows that nobody leads the version, and no time that is left |
 //! | the old code's replica, while its table is dropped | dropping and prepare lock the same row; what started before the drop keeps it from being dropped, what starts after builds anew |
 //!
 //! # Values

@@ -808,6 +808,40 @@ async fn a_table_that_vanishes_under_a_leader_is_waited_for<DB: TestBackend>() {
     stop(running).await;
 }
 
+/// Whether there is an event to write or not; and none is parked or lost.
+async fn a_table_that_is_dropped_under_its_leader_is_built_again<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", [1, 2]).await;
+    let soon = fast(&store, "a").take_over_after(Duration::from_millis(200));
+    let running = start(soon.subscribe_table_with::<One>(|s| s.on_failure(FailurePolicy::Park)));
+    store.wait_for("balances", 2, PATIENCE).await.unwrap();
+    let drop = async || {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(
+            &mut conn,
+            "BEGIN; DROP VIEW balances; DROP TABLE balances__00000001; COMMIT",
+        )
+        .await;
+    };
+    let is_there = async |events| {
+        until("it is there again, with its view", || async {
+            let row = table::get::<One, DB>(&store, &"1".to_owned()).await;
+            let is_there = row.is_ok_and(|row| row.is_some_and(|row| row.events == events));
+            is_there && DB::exists(&store, "balances").await
+        })
+        .await;
+    };
+    drop().await;
+    append(&store, "account-1", [3]).await;
+    is_there(3).await;
+    drop().await;
+    is_there(3).await;
+    assert!(store.parked("balances", 0, 9).await.unwrap().is_empty());
+    let status = table::status::<One, DB>(&store).await.unwrap();
+    assert_eq!(status.own().unwrap().hindrance, None);
+    stop(running).await;
+}
+
 async fn a_table_that_is_gone_is_not_called_incomplete<DB: TestBackend>() {
     let (store, _database) = DB::fresh().await;
     append(&store, "account-1", [1]).await;
@@ -890,6 +924,7 @@ conformance!(
     a_table_that_is_built_anew_has_no_parked_events,
     a_table_of_the_users_own_is_left_alone,
     a_table_that_vanishes_under_a_leader_is_waited_for,
+    a_table_that_is_dropped_under_its_leader_is_built_again,
     a_table_that_is_gone_is_not_called_incomplete,
     handlers_and_tables_run_side_by_side_under_names_of_their_own,
     a_reset_to_the_start_empties_the_table_and_other_positions_are_refused,
