@@ -62,6 +62,17 @@
 //!   its own, so it ends, and whoever leads next builds from the start. If it serves, look-ups see it
 //!   grow meanwhile, as with a first version.
 //!
+//! # Other names
+//!
+//! * **The table** gets another declared name: that is another version. The old name goes on showing
+//!   the old version's table, as it stood when its last runner stopped, and is dropped together with
+//!   it, `drop_tables_after` later. The new name is there when the new version is complete.
+//! * **The subscription** gets another name: that is another projection, whose first version serves
+//!   at once, while it builds. The old one's tables and view stay as they are until [`remove`] drops
+//!   them. If the table's name stays, that has to be done first.
+//!
+//! A change that has to go without a gap keeps the subscription's name.
+//!
 //! # Who owns the clock
 //!
 //! The database: whether a lease is dead, and for how long, is computed by the statement that asks.
@@ -99,6 +110,7 @@ mod page;
 mod prepare;
 mod projection;
 mod rebuild;
+mod remove;
 mod round_trip;
 mod runner;
 mod status;
@@ -112,6 +124,7 @@ pub use crate::column::{
 pub use lookup::{by_index, by_index_range, get, get_many, list};
 pub use page::Page;
 pub use projection::{Delivery, TableDef, TableProjection, from_row};
+pub use remove::remove;
 pub use runner::runner;
 pub use status::{TableStatus, TableVersion, status, wait_for};
 pub use version::{MAX_COLUMN_BYTES, MAX_TABLE_BYTES};

@@ -916,7 +916,7 @@ async fn a_name_that_is_taken_by_another_view_hinders_the_swap<DB: TestBackend>(
     until("it says what hinders it", || async {
         let version = version::<Renamed, DB>(&store).await;
         let hindrance = version.and_then(|version| version.hindrance);
-        hindrance.is_some_and(|text| text.contains("is not this projection's view"))
+        hindrance.is_some_and(|text| text.contains("is not mire's"))
     })
     .await;
     assert_eq!(serving(&store).await, Some(One::TABLE.subscription_id()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::common::backends::TestBackend;
 use crate::common::projections::{PATIENCE, append, fast, head, leader, start, stop, until};
-use crate::common::tables::{Balance, UNLUCKY, Written};
+use crate::common::tables::{Balance, RESUBSCRIBED, UNLUCKY, Written};
 use crate::common::{AccountEvent, Dice, deposited};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use mire::table::{self, Json, Page, TableProjection};
@@ -870,6 +870,50 @@ async fn a_table_that_is_gone_is_not_called_incomplete<DB: TestBackend>() {
     );
 }
 
+/// A subscription that was renamed and kept its table's name, or one that took another's.
+async fn a_name_that_another_subscription_has_is_refused_with_its_owner<DB: TestBackend>() {
+    type Renamed = Balance<RESUBSCRIBED>;
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", [1, 2]).await;
+    follow::<One, DB>(&store, 10).await;
+    let text = format!("{:#}", refusal::<Renamed, DB>(&store).await);
+    for part in [
+        "subscription `balances` keeps a table of this name",
+        "give the one of `accounts` another name",
+        "mire::table::remove(&store, \"balances\")",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+
+    let error = table::remove(&store, "elsewhere").await.unwrap_err();
+    assert!(error.to_string().contains("keeps none"), "{error}");
+    let old = start(fast(&store, "a").subscribe_table::<One>());
+    until("it leads", || async {
+        leader(&store, "balances").await.is_some()
+    })
+    .await;
+    let error = table::remove(&store, "balances").await.unwrap_err();
+    assert!(
+        error.to_string().contains("which a worker leads"),
+        "{error}"
+    );
+    stop(old).await;
+    table::remove(&store, "balances").await.unwrap();
+    for name in ["balances", "balances__00000001"] {
+        assert!(!DB::exists(&store, name).await, "{name} is there");
+    }
+    let status = table::status::<One, DB>(&store).await.unwrap();
+    assert!(status.serving().is_none(), "{status:?}");
+    let removed = status.own().unwrap();
+    assert!(removed.dropped_at.is_some(), "{removed:?}");
+    assert_eq!((removed.position, removed.left), (0, None));
+
+    follow::<Renamed, DB>(&store, 10).await;
+    assert_eq!(DB::number(&store, "SELECT events FROM balances").await, 2);
+    let text = format!("{:#}", refusal::<One, DB>(&store).await);
+    assert!(text.contains("subscription `accounts` keeps"), "{text}");
+}
+
 async fn handlers_and_tables_run_side_by_side_under_names_of_their_own<DB: TestBackend>() {
     let (store, _database) = crate::common::projections::with_seen::<DB>().await;
     let id = Uuid::from_u128(1);
@@ -926,6 +970,7 @@ conformance!(
     a_table_that_vanishes_under_a_leader_is_waited_for,
     a_table_that_is_dropped_under_its_leader_is_built_again,
     a_table_that_is_gone_is_not_called_incomplete,
+    a_name_that_another_subscription_has_is_refused_with_its_owner,
     handlers_and_tables_run_side_by_side_under_names_of_their_own,
     a_reset_to_the_start_empties_the_table_and_other_positions_are_refused,
 );

@@ -407,6 +407,19 @@ pub trait Tables: Coordination {
         fingerprint: &str,
     ) -> impl Future<Output = Result<()>> + Send;
 
+    /// Has no version serve, once their tables are dropped.
+    fn serve_none(
+        conn: &mut Self::Connection,
+        subscription: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// The subscription that keeps a table of a declared name, beside a given one.
+    fn table_owner(
+        conn: &mut Self::Connection,
+        table_name: &str,
+        subscription: &str,
+    ) -> impl Future<Output = Result<Option<String>>> + Send;
+
     /// The subscription of the version that serves, for the name of a table's subscription.
     fn serving_id(
         conn: &mut Self::Connection,

@@ -144,7 +144,7 @@ async fn swap<DB: Backend>(
         if let Some(other) = DB::relation(&mut savepoint, def.table).await?
             && !(is_ours && other == Relation::View)
         {
-            return Err(taken(def.table, "is not this projection's view"));
+            return Err(taken::<DB>(&mut savepoint, def, def.table).await?);
         }
         DB::point_view(&mut savepoint, def.table, &table).await?;
         DB::serve_version(&mut savepoint, def.subscription, &def.version()).await
@@ -225,7 +225,7 @@ async fn drop_retired<DB: Backend>(
 
 /// Drops the table of a version, with the view that shows it: that of a declared name which is no
 /// longer used.
-async fn drop_version<DB: Backend>(
+pub(crate) async fn drop_version<DB: Backend>(
     conn: &mut DB::Connection,
     subscription: &str,
     versions: &[RawVersion],

@@ -436,6 +436,26 @@ impl Tables for Postgres {
         Ok(())
     }
 
+    async fn serve_none(conn: &mut PgConnection, subscription: &str) -> Result<()> {
+        sqlx::query(include_str!("queries/serve_none.sql"))
+            .bind(subscription)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn table_owner(
+        conn: &mut PgConnection,
+        table_name: &str,
+        subscription: &str,
+    ) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar(include_str!("queries/table_owner.sql"))
+            .bind(table_name)
+            .bind(subscription)
+            .fetch_optional(conn)
+            .await?)
+    }
+
     async fn serving_id(conn: &mut PgConnection, subscription_id: &str) -> Result<Option<String>> {
         Ok(sqlx::query_scalar(include_str!("queries/serving_id.sql"))
             .bind(subscription_id)

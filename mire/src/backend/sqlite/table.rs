@@ -417,6 +417,26 @@ impl Tables for Sqlite {
         Ok(())
     }
 
+    async fn serve_none(conn: &mut SqliteConnection, subscription: &str) -> Result<()> {
+        sqlx::query(include_str!("queries/serve_none.sql"))
+            .bind(subscription)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn table_owner(
+        conn: &mut SqliteConnection,
+        table_name: &str,
+        subscription: &str,
+    ) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar(include_str!("queries/table_owner.sql"))
+            .bind(table_name)
+            .bind(subscription)
+            .fetch_optional(conn)
+            .await?)
+    }
+
     async fn serving_id(
         conn: &mut SqliteConnection,
         subscription_id: &str,
