@@ -2,6 +2,10 @@
 
 use crate::upcast::DecodeError;
 
+mod told;
+
+pub(crate) use told::told;
+
 /// Why the store could not do what it was asked. Nothing was written, unless a variant says
 /// otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -172,18 +176,19 @@ pub enum EventStoreError {
         differences: String,
     },
 
-    /// This code's version of a table is not complete yet, and the one that serves has another
-    /// shape.
+    /// This code's version of a table is not complete, or nobody keeps it up to date any more, and
+    /// the one that serves has another shape.
     #[error(
-        "table `{table}` can't be read by this code yet: its own version, \
-         `{subscription_id}`, is not complete, and {serving}; run its runner, and wait until it has \
-         caught up"
+        "table `{table}` can't be read by this code for now: its own version, \
+         `{subscription_id}`, {own}, and {serving}; run its runner, and wait until it has caught up"
     )]
     TableNotReady {
         /// The declared name.
         table: String,
         /// This code's version.
         subscription_id: String,
+        /// What is amiss with it.
+        own: &'static str,
         /// What there is instead.
         serving: &'static str,
         /// What the database said of it.
@@ -294,21 +299,6 @@ pub enum EventStoreError {
     /// whether it was written is unknown: load again, or repeat it with the same idempotency key.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
-}
-
-/// An error with what it was caused by, for a log. What a cause only repeats is left out.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// A refused name, for a message: what can't be printed is escaped, and of a long one the beginning

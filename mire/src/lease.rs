@@ -83,7 +83,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::backend::coordination::{HeldLease, Renewal, Side, Topic, Worker};
 use crate::backend::{Backend, Db, Result, TxLimits};
-use crate::error::{DbErrorKind, EventStoreError, chain};
+use crate::error::{DbErrorKind, EventStoreError, told};
 
 mod transaction;
 
@@ -362,7 +362,7 @@ impl<DB: Backend> Leases<DB> {
             if self.has_uncovered() {
                 tracing::warn!(
                     worker_id = %self.worker.worker_id,
-                    error = failed.as_ref().map(|error| chain(error)),
+                    error = failed.as_ref().map(|error| told(error)),
                     "a heartbeat failed; trying again over a new connection",
                 );
                 side = DB::side(&self.db, Side::Heartbeat);

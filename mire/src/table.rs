@@ -45,7 +45,9 @@
 //! * **Ready**: its leader has handled all up to the end of the log once, and is as far as the version
 //!   that serves, whose checkpoint it locks for that. From here on look-ups of this code read its own
 //!   table; before, the one that serves, or get
-//!   [`TableNotReady`](crate::EventStoreError::TableNotReady) when its columns are others.
+//!   [`TableNotReady`](crate::EventStoreError::TableNotReady) when its columns are others. So they do
+//!   again when it is retired and left alone: without a leader for 10 seconds, while the one that
+//!   serves goes on. See [`get`].
 //! * **Swap**, by the leader of the version that comes, one transaction: (1) lock the registry's
 //!   row; (2) lock the checkpoint of the version that serves, and go on only if it isn't ahead, so
 //!   that no reader sees the table go back; (3) point the view to the new table, note who serves;
@@ -56,6 +58,20 @@
 //!   version with parked events doesn't take the place of another one.
 //! * **Drop**: the leader of the version that serves drops the table of one that neither serves nor
 //!   has had a leader, or been started, for `drop_tables_after`.
+//! * **Gone**: a leader whose table was dropped by hand prepares again. That draws a fence token above
+//!   its own, so it ends, and whoever leads next builds from the start. If it serves, look-ups see it
+//!   grow meanwhile, as with a first version.
+//!
+//! # Other names
+//!
+//! * **The table** gets another declared name: that is another version. The old name goes on showing
+//!   the old version's table, as it stood when its last runner stopped, and is dropped together with
+//!   it, `drop_tables_after` later. The new name is there when the new version is complete.
+//! * **The subscription** gets another name: that is another projection, whose first version serves
+//!   at once, while it builds. The old one's tables and view stay as they are until [`remove`] drops
+//!   them. If the table's name stays, that has to be done first.
+//!
+//! A change that has to go without a gap keeps the subscription's name.
 //!
 //! # Who owns the clock
 //!
@@ -73,6 +89,8 @@
 //! | all replicas of the version that serves | the view stands still; an older version that runs takes over after `take_over_after` |
 //! | who reads the view for a long time | (3) gives up after 300 ms, so that other readers don't queue behind it; it is tried again every 5 s, and said aloud |
 //! | a view of the user's own on the view | where columns change it hinders (3): noted as the version's [`hindrance`](TableVersion::hindrance), the old version serves on |
+//! | a leader that a failure stops | it notes why as the version's hindrance, beside any transaction of its own and unfenced, since it is a text for people; the next commit of whoever leads takes it back |
+//! | a leader that is killed | [`status`] shows that nobody leads the version, and no time that is left |
 //! | the old code's replica, while its table is dropped | dropping and prepare lock the same row; what started before the drop keeps it from being dropped, what starts after builds anew |
 //!
 //! # Values
@@ -92,6 +110,7 @@ mod page;
 mod prepare;
 mod projection;
 mod rebuild;
+mod remove;
 mod round_trip;
 mod runner;
 mod status;
@@ -105,6 +124,7 @@ pub use crate::column::{
 pub use lookup::{by_index, by_index_range, get, get_many, list};
 pub use page::Page;
 pub use projection::{Delivery, TableDef, TableProjection, from_row};
+pub use remove::remove;
 pub use runner::runner;
 pub use status::{TableStatus, TableVersion, status, wait_for};
 pub use version::{MAX_COLUMN_BYTES, MAX_TABLE_BYTES};

@@ -34,7 +34,7 @@ use uuid::Uuid;
 
 use crate::backend::coordination::{Heard, Listener, Side, Topic};
 use crate::backend::{Backend, Db};
-use crate::error::chain;
+use crate::error::told;
 
 /// The shortest time between two notifications of one store.
 const NOTIFY_GAP: Duration = Duration::from_millis(2);
@@ -183,10 +183,10 @@ impl<DB: Backend> Wake<DB> {
                             Err(error) => break error,
                         }
                     };
-                    tracing::debug!(error = %chain(&error), "the listening connection was lost; connecting again");
+                    tracing::debug!(error = %told(&error), "the listening connection was lost; connecting again");
                 }
                 Err(error) => {
-                    tracing::warn!(error = %chain(&error), "can't listen for wake-ups; polling meanwhile");
+                    tracing::warn!(error = %told(&error), "can't listen for wake-ups; polling meanwhile");
                 }
             }
             tokio::time::sleep(pause).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::common::backends::TestBackend;
 use crate::common::projections::{PATIENCE, append, fast, head, leader, start, stop, until};
-use crate::common::tables::{Balance, UNLUCKY, Written};
+use crate::common::tables::{Balance, RESUBSCRIBED, UNLUCKY, Written};
 use crate::common::{AccountEvent, Dice, deposited};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use mire::table::{self, Json, Page, TableProjection};
@@ -808,6 +808,112 @@ async fn a_table_that_vanishes_under_a_leader_is_waited_for<DB: TestBackend>() {
     stop(running).await;
 }
 
+/// Whether there is an event to write or not; and none is parked or lost.
+async fn a_table_that_is_dropped_under_its_leader_is_built_again<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", [1, 2]).await;
+    let soon = fast(&store, "a").take_over_after(Duration::from_millis(200));
+    let running = start(soon.subscribe_table_with::<One>(|s| s.on_failure(FailurePolicy::Park)));
+    store.wait_for("balances", 2, PATIENCE).await.unwrap();
+    let drop = async || {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(
+            &mut conn,
+            "BEGIN; DROP VIEW balances; DROP TABLE balances__00000001; COMMIT",
+        )
+        .await;
+    };
+    let is_there = async |events| {
+        until("it is there again, with its view", || async {
+            let row = table::get::<One, DB>(&store, &"1".to_owned()).await;
+            let is_there = row.is_ok_and(|row| row.is_some_and(|row| row.events == events));
+            is_there && DB::exists(&store, "balances").await
+        })
+        .await;
+    };
+    drop().await;
+    append(&store, "account-1", [3]).await;
+    is_there(3).await;
+    drop().await;
+    is_there(3).await;
+    assert!(store.parked("balances", 0, 9).await.unwrap().is_empty());
+    let status = table::status::<One, DB>(&store).await.unwrap();
+    assert_eq!(status.own().unwrap().hindrance, None);
+    stop(running).await;
+}
+
+async fn a_table_that_is_gone_is_not_called_incomplete<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", [1]).await;
+    follow::<One, DB>(&store, 10).await;
+    {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(
+            &mut conn,
+            "DROP VIEW balances; DROP TABLE balances__00000001",
+        )
+        .await;
+    }
+    let error = table::list::<One, DB>(&store, 1).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("`balances@00000001`, has lost its table"),
+        "{error}"
+    );
+    let error = table::list::<Balance<2>, DB>(&store, 1).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("is not complete, and the one that serves has lost its table"),
+        "{error}"
+    );
+}
+
+/// A subscription that was renamed and kept its table's name, or one that took another's.
+async fn a_name_that_another_subscription_has_is_refused_with_its_owner<DB: TestBackend>() {
+    type Renamed = Balance<RESUBSCRIBED>;
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", [1, 2]).await;
+    follow::<One, DB>(&store, 10).await;
+    let text = format!("{:#}", refusal::<Renamed, DB>(&store).await);
+    for part in [
+        "subscription `balances` keeps a table of this name",
+        "give the one of `accounts` another name",
+        "mire::table::remove(&store, \"balances\")",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+
+    let error = table::remove(&store, "elsewhere").await.unwrap_err();
+    assert!(error.to_string().contains("keeps none"), "{error}");
+    let old = start(fast(&store, "a").subscribe_table::<One>());
+    until("it leads", || async {
+        leader(&store, "balances").await.is_some()
+    })
+    .await;
+    let error = table::remove(&store, "balances").await.unwrap_err();
+    assert!(
+        error.to_string().contains("which a worker leads"),
+        "{error}"
+    );
+    stop(old).await;
+    table::remove(&store, "balances").await.unwrap();
+    for name in ["balances", "balances__00000001"] {
+        assert!(!DB::exists(&store, name).await, "{name} is there");
+    }
+    let status = table::status::<One, DB>(&store).await.unwrap();
+    assert!(status.serving().is_none(), "{status:?}");
+    let removed = status.own().unwrap();
+    assert!(removed.dropped_at.is_some(), "{removed:?}");
+    assert_eq!((removed.position, removed.left), (0, None));
+
+    follow::<Renamed, DB>(&store, 10).await;
+    assert_eq!(DB::number(&store, "SELECT events FROM balances").await, 2);
+    let text = format!("{:#}", refusal::<One, DB>(&store).await);
+    assert!(text.contains("subscription `accounts` keeps"), "{text}");
+}
+
 async fn handlers_and_tables_run_side_by_side_under_names_of_their_own<DB: TestBackend>() {
     let (store, _database) = crate::common::projections::with_seen::<DB>().await;
     let id = Uuid::from_u128(1);
@@ -862,6 +968,9 @@ conformance!(
     a_table_that_is_built_anew_has_no_parked_events,
     a_table_of_the_users_own_is_left_alone,
     a_table_that_vanishes_under_a_leader_is_waited_for,
+    a_table_that_is_dropped_under_its_leader_is_built_again,
+    a_table_that_is_gone_is_not_called_incomplete,
+    a_name_that_another_subscription_has_is_refused_with_its_owner,
     handlers_and_tables_run_side_by_side_under_names_of_their_own,
     a_reset_to_the_start_empties_the_table_and_other_positions_are_refused,
 );

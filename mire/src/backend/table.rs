@@ -299,6 +299,9 @@ pub trait Tables: Coordination {
     /// Whether an error says that a table, a column or a fitting type is not there.
     fn is_shape_error(error: &EventStoreError) -> bool;
 
+    /// Whether an error says that a table is not there.
+    fn is_missing_table(error: &EventStoreError) -> bool;
+
     /// The database's name of a column's type.
     fn type_name(column: &ColumnDef) -> &'static str;
 
@@ -403,6 +406,19 @@ pub trait Tables: Coordination {
         subscription: &str,
         fingerprint: &str,
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Has no version serve, once their tables are dropped.
+    fn serve_none(
+        conn: &mut Self::Connection,
+        subscription: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// The subscription that keeps a table of a declared name, beside a given one.
+    fn table_owner(
+        conn: &mut Self::Connection,
+        table_name: &str,
+        subscription: &str,
+    ) -> impl Future<Output = Result<Option<String>>> + Send;
 
     /// The subscription of the version that serves, for the name of a table's subscription.
     fn serving_id(

@@ -231,8 +231,9 @@ on_backend! {
             crate::projection::leader::BATCH_SIZE
         }
 
-        /// Called once before the runner starts, in a transaction of its own, on every replica: to
-        /// create and check tables.
+        /// Called before the runner starts, in a transaction of its own, on every replica: to create
+        /// and check tables. A leader calls it again when the database says that a table is not
+        /// there.
         fn prepare<'a>(&'a self, conn: &'a mut DB::Connection) -> BoxFuture<'a, anyhow::Result<()>> {
             let _ = conn;
             Box::pin(std::future::ready(Ok(())))
@@ -260,6 +261,18 @@ on_backend! {
         /// Whether [`caught_up`](Self::caught_up) does anything. Default: no.
         fn minds_catching_up(&self) -> bool {
             false
+        }
+
+        /// Called with why a leader stops or can't go on, and with `None` when it goes on; in a
+        /// transaction of its own, which no checkpoint fences. Only where
+        /// [`minds_catching_up`](Self::minds_catching_up) says yes.
+        fn hindered<'a>(
+            &'a self,
+            hindrance: Option<&'a str>,
+            conn: &'a mut DB::Connection,
+        ) -> BoxFuture<'a, anyhow::Result<()>> {
+            let _ = (hindrance, conn);
+            Box::pin(std::future::ready(Ok(())))
         }
 
         /// Handles the events that it takes from the batch.

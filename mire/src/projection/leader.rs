@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::coordination::{Advance, NewParked, ParkedState};
-use crate::backend::{Backend, Result as StoreResult};
-use crate::error::{EventStoreError, chain};
+use crate::backend::{Backend, Result as StoreResult, TxLimits};
+use crate::error::{DbErrorKind, EventStoreError, told};
 use crate::lease::{Attempt, LeaderTx, Lease, Leases};
 use crate::projection::settings::{FailurePolicy, RunnerError, Settings, Subscription};
 use crate::projection::{Batch, Failure, PageHandler, TransactionalPageHandler};
@@ -140,7 +140,7 @@ impl<DB: Backend> Member<DB> {
                 Err(error) => {
                     tracing::warn!(
                         subscription_id = self.id(),
-                        error = %chain(&error),
+                        error = %told(&error),
                         "can't ask for the lease"
                     );
                     pause = (pause * 2).min(PAUSE_MAX);
@@ -170,6 +170,7 @@ impl<DB: Backend> Member<DB> {
             parked: HashMap::new(),
             attempts: (0, 0),
             caught_up: CaughtUp::new(&self.handler),
+            hindered: true,
         };
         let grace = async {
             self.stop.cancelled().await;
@@ -181,6 +182,9 @@ impl<DB: Backend> Member<DB> {
             () = grace => End::Cancelled,
             end = leader.run() => end,
         };
+        if let End::Failed(error) = &end {
+            leader.note(Some(&told(error.as_ref()))).await;
+        }
         let lost = matches!(end, End::Lost);
         let answer = match end {
             End::Lost | End::Fenced => {
@@ -196,7 +200,7 @@ impl<DB: Backend> Member<DB> {
         if !lost && let Err(error) = self.leases.release(lease).await {
             tracing::warn!(
                 subscription_id = self.id(),
-                error = %chain(&error),
+                error = %told(&error),
                 "the lease expires by itself"
             );
         }
@@ -219,6 +223,8 @@ pub(super) struct Leader<'m, DB: Backend> {
     /// The event at the front that failed, and how often.
     pub(super) attempts: (i64, u32),
     caught_up: CaughtUp,
+    /// Whether something is noted that hinders it, or may be, by the leader before.
+    hindered: bool,
 }
 
 /// Whether all is done, and when the handler wants to hear of it.
@@ -260,9 +266,10 @@ impl<'m, DB: Backend> Leader<'m, DB> {
             };
             tracing::warn!(
                 subscription_id = self.member.id(),
-                error = %chain(&error),
+                error = %told(&error),
                 "the database failed; going on from the checkpoint"
             );
+            self.mend(&error).await;
             if self.position > before {
                 pause = PAUSE_MIN;
             }
@@ -276,6 +283,63 @@ impl<'m, DB: Backend> Leader<'m, DB> {
                 self.position = position;
                 self.handled = position;
             }
+        }
+    }
+
+    /// Has a table that is gone made again, and answers whether that went well; notes what stands in
+    /// the way. A handler that makes it anew moves the checkpoint under a new fence token, so this
+    /// leader ends, and the next one begins at the start.
+    async fn mend(&mut self, error: &EventStoreError) -> bool {
+        let Handler::Transactional(handler) = &self.member.handler else {
+            return false;
+        };
+        let of_table = matches!(error, EventStoreError::TableMismatch { .. });
+        let prepared = if of_table || DB::is_missing_table(error) {
+            let prepare = async {
+                let mut tx = DB::begin(self.member.store.db(), TxLimits::default()).await?;
+                handler.prepare(&mut tx.tx).await?;
+                tx.commit().await?;
+                anyhow::Ok(())
+            };
+            prepare.await.map_err(|error| told(error.as_ref()))
+        } else if error.db_kind() == Some(DbErrorKind::Connection) {
+            // It passes, or there is nobody to tell.
+            return false;
+        } else {
+            Err(told(error))
+        };
+        match prepared {
+            Ok(()) => true,
+            Err(hindrance) => {
+                self.note(Some(&hindrance)).await;
+                false
+            }
+        }
+    }
+
+    /// Notes why it can't go on, for other processes to see, or that it does. That is a help, and no
+    /// more: it waits for a moment only, and a failure is said and passed over.
+    async fn note(&mut self, hindrance: Option<&str>) {
+        let Handler::Transactional(handler) = &self.member.handler else {
+            return;
+        };
+        if !handler.minds_catching_up() {
+            return;
+        }
+        let note = async {
+            let mut tx = DB::begin(self.member.store.db(), TxLimits::default()).await?;
+            handler.hindered(hindrance, &mut tx.tx).await?;
+            tx.commit().await?;
+            anyhow::Ok(())
+        };
+        match timeout(PAUSE_MAX, note).await {
+            Ok(Ok(())) => self.hindered = hindrance.is_some(),
+            failed => tracing::warn!(
+                subscription_id = self.member.id(),
+                ?failed,
+                hindrance,
+                "can't note what hinders a subscription"
+            ),
         }
     }
 
@@ -359,13 +423,23 @@ impl<'m, DB: Backend> Leader<'m, DB> {
         };
         let to = self.handled;
         let mut tx = self.begin().await?;
-        let told = AssertUnwindSafe(handler.caught_up(to, tx.conn())).catch_unwind();
+        let hindered = self.hindered;
+        let conn = tx.conn();
+        let tell = async move {
+            if hindered {
+                // It is the handler's now to say what hinders it.
+                handler.hindered(None, &mut *conn).await?;
+            }
+            handler.caught_up(to, conn).await
+        };
+        let told = AssertUnwindSafe(tell).catch_unwind();
         let told = told.await.unwrap_or_else(|panic| {
             let text = panic_text(panic.as_ref());
             Err(anyhow::anyhow!("the handler panicked: {text}"))
         });
         let again = match told {
             Ok(again) => {
+                self.hindered = false;
                 self.advance(&mut tx, to).await?;
                 self.commit(tx, to).await?;
                 again
@@ -377,7 +451,11 @@ impl<'m, DB: Backend> Leader<'m, DB> {
                     "what a handler does when it has caught up failed; trying again",
                 );
                 timeout(PAUSE_MAX, tx.rollback()).await.unwrap_or(Ok(()))?;
-                Some(PAUSE_MAX)
+                let mended = match error.downcast::<EventStoreError>() {
+                    Ok(error) => self.mend(&error).await,
+                    Err(_) => false,
+                };
+                Some(if mended { PAUSE_MIN } else { PAUSE_MAX })
             }
         };
         self.caught_up.tell_at = again.map(|pause| Instant::now() + pause);
@@ -689,6 +767,9 @@ impl<'m, DB: Backend> Leader<'m, DB> {
         self.handled = self.handled.max(to);
         self.written_at = Instant::now();
         self.member.store.wake().checkpointed();
+        if self.hindered {
+            self.note(None).await;
+        }
         Ok(())
     }
 

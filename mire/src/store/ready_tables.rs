@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// For how long it is believed. Such a table is dropped only after hours without a leader, and a
-/// look-up that finds it gone asks again.
+/// look-up that finds it gone asks again; one that nobody keeps up to date any more is left after this
+/// time.
 const BELIEVED: Duration = Duration::from_secs(5);
 
 /// A declared subscription and a fingerprint.

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::backend::{Backend, Db, Result};
-use crate::error::{EventStoreError, chain};
+use crate::error::{EventStoreError, told};
 use crate::subscription::cursor::Cursor;
 use crate::subscription::page::EventPage;
 
@@ -90,7 +90,7 @@ async fn read<DB: Backend>(
                 return;
             }
             Err(error) => {
-                tracing::warn!(error = %chain(&error), "reading the log failed; trying again");
+                tracing::warn!(error = %told(&error), "reading the log failed; trying again");
                 sleep(pause).await;
                 pause = (pause * 2).min(RETRY_MAX);
                 continue;

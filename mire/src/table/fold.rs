@@ -19,7 +19,7 @@ use crate::error::EventStoreError;
 use crate::projection::{Batch, Failure, TransactionalPageHandler};
 use crate::subscription::PageEvent;
 use crate::table::prepare::prepare;
-use crate::table::rebuild::{Upkeep, upkeep};
+use crate::table::rebuild::{Upkeep, note, upkeep};
 use crate::table::round_trip::{self, RoundTrip};
 use crate::table::{Delivery, TableProjection};
 
@@ -66,6 +66,14 @@ impl<P: TableProjection, DB: Backend> TransactionalPageHandler<DB> for TableHand
             let again = upkeep::<DB>(conn, &P::TABLE, up_to, &self.upkeep).await?;
             Ok(Some(again))
         })
+    }
+
+    fn hindered<'a>(
+        &'a self,
+        hindrance: Option<&'a str>,
+        conn: &'a mut DB::Connection,
+    ) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(async move { Ok(note::<DB>(conn, &P::TABLE, hindrance).await?) })
     }
 
     fn handle<'a>(

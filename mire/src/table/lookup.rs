@@ -2,7 +2,7 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use crate::backend::table::{Filter, Find, Part, RowSink};
+use crate::backend::table::{Filter, Find, Part, RawVersion, RowSink};
 use crate::backend::{Backend, Result};
 use crate::column::{ColumnError, ColumnType, ColumnValue, RowReader, StoredColumn};
 use crate::error::EventStoreError;
@@ -20,8 +20,15 @@ const ALL: Part = Part {
 
 /// The row with a key.
 ///
-/// It is read from this code's own version of the table once that is complete, or if it is the one
-/// that serves; before, from the version that serves.
+/// It is read from this code's own version of the table while that serves, or is complete and kept up
+/// to date; else from the version that serves. A version counts as left alone once nobody has led it
+/// for 10 seconds and the one that serves has gone on: its rows are those of long ago. A lease lasts
+/// for its ttl after its leader died, and what was found is believed for 5 seconds. By default a
+/// look-up may so read a table for 45 seconds after the last sign of life of a killed leader, and for
+/// 15 seconds after a runner that stopped in good order.
+///
+/// Code that was rolled back reads its own table again when its runner has caught up with the log and
+/// with the version that serves; until then, seconds later as a rule, it reads the one that serves.
 ///
 /// # Errors
 ///
@@ -196,15 +203,44 @@ fn value<P: TableProjection, T: ColumnType>(column: usize, value: &T) -> Result<
         .map_err(|error| in_table::<P>(error.of(def.name())))
 }
 
-/// Where this code's look-ups read.
+/// Where this code's look-ups read; and why not from its own version, for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     /// Its own version's table.
     Own,
     /// The view on the version that serves.
-    Serving,
-    /// There is no version at all.
-    Nothing,
+    Serving(&'static str),
+    /// No version serves.
+    Nothing(&'static str),
+}
+
+/// For how long a version that doesn't serve may be without a leader and still count as kept up to
+/// date. A follower looks for a free lease every 5 seconds, so a failover doesn't send look-ups to
+/// another table and back.
+const LEFT_ALONE_SECONDS: f64 = 10.0;
+
+/// Chooses among the versions.
+fn choose(versions: &[RawVersion], own: &str) -> Source {
+    let serving = versions.iter().find(|version| version.serving);
+    let why_not = match versions.iter().find(|version| version.fingerprint == own) {
+        None => "is not complete",
+        Some(version) if version.dropped_at.is_some() => "was dropped, since nobody led it",
+        Some(version) if version.serving => return Source::Own,
+        Some(version) if version.ready_at.is_none() => "is not complete",
+        Some(version) if is_left_alone(version, serving) => "is behind, since nobody leads it",
+        Some(_) => return Source::Own,
+    };
+    match serving {
+        Some(_) => Source::Serving(why_not),
+        None => Source::Nothing(why_not),
+    }
+}
+
+/// Whether a version that doesn't serve has stood still while the one that serves went on. While
+/// both stand still, its rows are as good.
+fn is_left_alone(version: &RawVersion, serving: Option<&RawVersion>) -> bool {
+    version.idle_seconds > LEFT_ALONE_SECONDS
+        && serving.is_some_and(|serving| serving.position > version.position)
 }
 
 fn own_version<P: TableProjection>() -> (&'static str, u32) {
@@ -219,22 +255,11 @@ pub(crate) async fn source<P: TableProjection, DB: Backend>(
     }
     let mut conn = store.pool().acquire().await?;
     let versions = DB::table_versions(&mut conn, P::TABLE.subscription).await?;
-    let own = P::TABLE.version();
-    let is_own = versions.iter().any(|version| {
-        version.fingerprint == own
-            && version.dropped_at.is_none()
-            && (version.serving || version.ready_at.is_some())
-    });
-    if is_own {
+    let source = choose(&versions, &P::TABLE.version());
+    if source == Source::Own {
         store.ready_tables().note(own_version::<P>(), true);
-        return Ok(Source::Own);
     }
-    let serves = versions.iter().any(|version| version.serving);
-    Ok(if serves {
-        Source::Serving
-    } else {
-        Source::Nothing
-    })
+    Ok(source)
 }
 
 async fn find<P: TableProjection, DB: Backend>(
@@ -245,38 +270,55 @@ async fn find<P: TableProjection, DB: Backend>(
     if source::<P, DB>(store).await? == Source::Own {
         let own = P::TABLE.physical_table();
         match find_in::<P, DB>(store, &own, filter.clone(), part.clone()).await {
-            // Dropped since it was found complete, long after it was retired.
+            // Dropped since it was found complete: long after it was retired, or by hand.
             Err(error) if DB::is_shape_error(&error) => {
                 store.ready_tables().note(own_version::<P>(), false);
             }
             answer => return answer,
         }
     }
-    let serving = match source::<P, DB>(store).await? {
-        Source::Nothing => return Err(not_ready::<P>("no version serves", None)),
-        Source::Own => P::TABLE.physical_table(),
-        Source::Serving => P::TABLE.table.to_owned(),
-    };
-    match find_in::<P, DB>(store, &serving, filter, part).await {
-        Err(error)
-            if DB::is_shape_error(&error) || matches!(error, EventStoreError::Column { .. }) =>
-        {
-            Err(not_ready::<P>(
-                "the one that serves has other columns",
-                Some(error),
-            ))
+    match source::<P, DB>(store).await? {
+        Source::Nothing(own) => Err(not_ready::<P>(own, "no version serves", None)),
+        Source::Own => {
+            let found = find_in::<P, DB>(store, &P::TABLE.physical_table(), filter, part).await;
+            found.map_err(|error| {
+                if DB::is_missing_table(&error) {
+                    not_ready::<P>(
+                        "has lost its table",
+                        "no other is read instead",
+                        Some(error),
+                    )
+                } else {
+                    error
+                }
+            })
         }
-        answer => answer,
+        Source::Serving(own) => {
+            let found = find_in::<P, DB>(store, P::TABLE.table, filter, part).await;
+            found.map_err(|error| {
+                if DB::is_missing_table(&error) {
+                    not_ready::<P>(own, "the one that serves has lost its table", Some(error))
+                } else if DB::is_shape_error(&error)
+                    || matches!(error, EventStoreError::Column { .. })
+                {
+                    not_ready::<P>(own, "the one that serves has other columns", Some(error))
+                } else {
+                    error
+                }
+            })
+        }
     }
 }
 
 fn not_ready<P: TableProjection>(
+    own: &'static str,
     serving: &'static str,
     source: Option<EventStoreError>,
 ) -> EventStoreError {
     EventStoreError::TableNotReady {
         table: P::TABLE.table.to_owned(),
         subscription_id: P::TABLE.subscription_id(),
+        own,
         serving,
         source: source.map(Box::new),
     }

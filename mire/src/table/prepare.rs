@@ -36,7 +36,7 @@ pub(crate) async fn prepare<DB: Backend>(conn: &mut DB::Connection, def: &TableD
     match DB::relation(conn, &table).await? {
         None => create::<DB>(conn, def, &table).await?,
         Some(Relation::Table) => check::<DB>(conn, def, &table).await?,
-        Some(_) => return Err(taken(&table, "is no table; rename or drop it")),
+        Some(_) => return Err(in_use(&table, "is no table; rename or drop it")),
     }
     // Nobody followed the log for it meanwhile: it is behind until it has caught up once more.
     if known.is_some_and(|known| !known.serving && !known.live) {
@@ -132,10 +132,7 @@ async fn show<DB: Backend>(
     };
     match (DB::relation(conn, view).await?, serving) {
         (Some(Relation::View), Some(_)) => Ok(()),
-        (Some(_), _) => Err(taken(
-            view,
-            "is not mire's; rename it, or give the projection's table another name",
-        )),
+        (Some(_), _) => Err(taken::<DB>(conn, def, view).await?),
         (None, _) => {
             if serving.is_none() {
                 DB::serve_version(conn, def.subscription, &def.version()).await?;
@@ -151,7 +148,31 @@ async fn show<DB: Backend>(
     }
 }
 
-pub(crate) fn taken(table: &str, why: &str) -> EventStoreError {
+/// The error about a name that is taken: whose it is, and the mend.
+pub(crate) async fn taken<DB: Backend>(
+    conn: &mut DB::Connection,
+    def: &TableDef,
+    name: &str,
+) -> Result<EventStoreError> {
+    let owner = DB::table_owner(conn, name, def.subscription).await?;
+    Ok(match owner {
+        Some(owner) => EventStoreError::TableMismatch {
+            table: name.to_owned(),
+            differences: format!(
+                "subscription `{owner}` keeps a table of this name; give the one of `{}` another \
+                 name (`table = \"…\"`), or, if no code declares `{owner}` any more, because it was \
+                 renamed, call `mire::table::remove(&store, \"{owner}\")`, which drops its tables",
+                def.subscription,
+            ),
+        },
+        None => in_use(
+            name,
+            "is not mire's; rename it, or give the projection's table another name",
+        ),
+    })
+}
+
+fn in_use(table: &str, why: &str) -> EventStoreError {
     EventStoreError::TableMismatch {
         table: table.to_owned(),
         differences: format!("what has this name in the database {why}"),

@@ -12,7 +12,7 @@ use sqlx::Connection as _;
 
 use crate::backend::table::{RawVersion, Relation};
 use crate::backend::{Backend, Result};
-use crate::error::EventStoreError;
+use crate::error::{EventStoreError, told};
 use crate::table::TableDef;
 use crate::table::prepare::taken;
 use crate::table::version::{physical_table, version_id};
@@ -48,6 +48,14 @@ pub(crate) async fn upkeep<DB: Backend>(
         // Someone emptied the registry; the next start registers it again.
         return Ok(REGULAR);
     };
+    let table = def.physical_table();
+    // Dropped by hand. SQLite lets a view show what is not there.
+    if DB::relation(conn, &table).await?.is_none() {
+        return Err(EventStoreError::TableMismatch {
+            table,
+            differences: "it is gone; its leader makes it again, from the log".to_owned(),
+        });
+    }
     let serving = versions.iter().find(|version| version.serving);
     if version.ready_at.is_none() {
         // From now on look-ups read it, and may see no less than they did.
@@ -57,7 +65,6 @@ pub(crate) async fn upkeep<DB: Backend>(
         DB::version_ready(conn, subscription, &own, true).await?;
     }
     let hindrance = if version.serving {
-        let table = def.physical_table();
         restore_view::<DB>(conn, def, &table).await?;
         drop_retired::<DB>(conn, subscription, &versions, times).await?
     } else if !is_due(version, serving, times) {
@@ -137,15 +144,7 @@ async fn swap<DB: Backend>(
         if let Some(other) = DB::relation(&mut savepoint, def.table).await?
             && !(is_ours && other == Relation::View)
         {
-            return Err(taken(def.table, "is not this projection's view"));
-        }
-        // SQLite lets a view show what is not there.
-        if DB::relation(&mut savepoint, &table).await?.is_none() {
-            return Err(EventStoreError::TableMismatch {
-                table: table.clone(),
-                differences: "it is gone; start a runner again, which rebuilds it from the log"
-                    .to_owned(),
-            });
+            return Err(taken::<DB>(&mut savepoint, def, def.table).await?);
         }
         DB::point_view(&mut savepoint, def.table, &table).await?;
         DB::serve_version(&mut savepoint, def.subscription, &def.version()).await
@@ -162,7 +161,7 @@ async fn swap<DB: Backend>(
         }
         Err(error) => {
             savepoint.rollback().await?;
-            Ok(Some(text_of(&error)))
+            Ok(Some(told(&error)))
         }
     }
 }
@@ -209,41 +208,52 @@ async fn drop_retired<DB: Backend>(
             continue;
         }
         let table = physical_table(&version.table_name, &version.fingerprint);
-        // The view of a declared name that is no longer used may still show the table.
-        let own_view = shown(versions, &version.table_name)
-            .is_some_and(|shown| shown.fingerprint == version.fingerprint);
         let mut savepoint = conn.begin().await?;
-        let dropped = async {
-            if own_view
-                && DB::relation(&mut savepoint, &version.table_name).await? == Some(Relation::View)
-            {
-                DB::drop_view(&mut savepoint, &version.table_name).await?;
-            }
-            DB::drop_table(&mut savepoint, &table).await?;
-            DB::version_dropped(&mut savepoint, subscription, &version.fingerprint).await
-        };
-        match dropped.await {
+        match drop_version::<DB>(&mut savepoint, subscription, versions, version).await {
             Ok(()) => {
                 savepoint.commit().await?;
                 tracing::info!(table, "dropped the table of a retired version");
             }
             Err(error) => {
                 savepoint.rollback().await?;
-                hindrance = Some(format!("the retired table `{table}`: {}", text_of(&error)));
+                hindrance = Some(format!("the retired table `{table}`: {}", told(&error)));
             }
         }
     }
     Ok(hindrance)
 }
 
-/// The error with all that it was caused by.
-fn text_of(error: &EventStoreError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
+/// Drops the table of a version, with the view that shows it: that of a declared name which is no
+/// longer used.
+pub(crate) async fn drop_version<DB: Backend>(
+    conn: &mut DB::Connection,
+    subscription: &str,
+    versions: &[RawVersion],
+    version: &RawVersion,
+) -> Result<()> {
+    let view = &version.table_name;
+    let own_view =
+        shown(versions, view).is_some_and(|shown| shown.fingerprint == version.fingerprint);
+    if own_view && DB::relation(conn, view).await? == Some(Relation::View) {
+        DB::drop_view(conn, view).await?;
     }
-    text
+    DB::drop_table(conn, &physical_table(view, &version.fingerprint)).await?;
+    DB::version_dropped(conn, subscription, &version.fingerprint).await
+}
+
+/// The longest text that is kept.
+const MAX_HINDRANCE_BYTES: usize = 4096;
+
+/// Notes what hinders a version's leader, or that nothing does.
+pub(crate) async fn note<DB: Backend>(
+    conn: &mut DB::Connection,
+    def: &TableDef,
+    hindrance: Option<&str>,
+) -> Result<()> {
+    DB::lock_table(conn, def.subscription).await?;
+    let hindrance = hindrance.map(|text| {
+        // PostgreSQL has no place for a NUL.
+        text[..text.floor_char_boundary(MAX_HINDRANCE_BYTES)].replace('\0', "\u{fffd}")
+    });
+    DB::version_hindrance(conn, def.subscription, &def.version(), hindrance.as_deref()).await
 }

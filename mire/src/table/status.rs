@@ -56,7 +56,7 @@ pub struct TableVersion {
     pub serving: bool,
     /// Whether a worker leads it at the moment.
     pub live: bool,
-    /// Up to where its table is complete.
+    /// Up to where its table is complete; 0 when it was dropped.
     pub position: i64,
     /// How many positions it is behind the end of the log.
     pub lag: i64,
@@ -64,7 +64,7 @@ pub struct TableVersion {
     /// with it; `None` before the first.
     pub rate: Option<f64>,
     /// How long it will take to the end of the log at that rate; `None` where the rate says
-    /// nothing.
+    /// nothing, or nobody leads it.
     pub left: Option<Duration>,
     /// How many of its events are parked.
     pub parked: i64,
@@ -74,8 +74,9 @@ pub struct TableVersion {
     pub retired_at: Option<DateTime<Utc>>,
     /// When its table was dropped.
     pub dropped_at: Option<DateTime<Utc>>,
-    /// What kept it from being swapped in, or a retired table from being dropped, when it was last
-    /// tried.
+    /// What it lacks to go on: the error that stopped its leader, or that nobody leads it though it is
+    /// behind; what kept it from being swapped in, or a retired table from being dropped, when it was
+    /// last tried.
     pub hindrance: Option<String>,
 }
 
@@ -104,20 +105,30 @@ pub async fn status<P: TableProjection, DB: Backend>(
 }
 
 fn described(subscription: &str, own: &str, head: i64, version: RawVersion) -> TableVersion {
-    let position = version.position.unwrap_or(0);
+    let dropped = version.dropped_at.is_some();
+    // The checkpoint of a table that was dropped says nothing.
+    let position = version.position.filter(|_| !dropped).unwrap_or(0);
     let lag = (head - position).max(0);
     #[allow(clippy::cast_precision_loss)]
     let rate = match (version.measured, version.measured_seconds) {
-        (Some(positions), Some(seconds)) if positions > 0 && seconds > 0.0 => {
+        (Some(positions), Some(seconds)) if positions > 0 && seconds > 0.0 && !dropped => {
             Some(positions as f64 / seconds)
         }
         _ => None,
     };
     #[allow(clippy::cast_precision_loss)]
     let left = match rate {
+        _ if dropped => None,
         _ if lag == 0 => Some(Duration::ZERO),
-        Some(rate) => Some(seconds(lag as f64 / rate)),
-        None => None,
+        Some(rate) if version.live => Some(seconds(lag as f64 / rate)),
+        _ => None,
+    };
+    // A retired one needs no leader.
+    let nobody = !version.live && lag > 0 && !dropped && version.retired_at.is_none();
+    let hindrance = match version.hindrance {
+        hindrance if !nobody => hindrance,
+        None => Some("nobody leads it; start a runner of this version".to_owned()),
+        Some(last) => Some(format!("nobody leads it; what hindered it last: {last}")),
     };
     TableVersion {
         subscription_id: version_id(subscription, &version.fingerprint),
@@ -134,13 +145,13 @@ fn described(subscription: &str, own: &str, head: i64, version: RawVersion) -> T
         ready_at: version.ready_at,
         retired_at: version.retired_at,
         dropped_at: version.dropped_at,
-        hindrance: version.hindrance,
+        hindrance,
     }
 }
 
 /// Waits until what look-ups of this code read shows everything up to `position`.
 ///
-/// While an older version of the table serves, that one is waited for. When this code's columns are
+/// While look-ups read the version that serves, that one is waited for. When this code's columns are
 /// others, a look-up still answers
 /// [`EventStoreError::TableNotReady`](crate::EventStoreError::TableNotReady) then: until the swap,
 /// which [`status`] shows coming.

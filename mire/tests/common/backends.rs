@@ -10,6 +10,9 @@ use sqlx::FromRow;
 /// What a test needs of a backend beside the store's own interface.
 #[allow(async_fn_in_trait)]
 pub trait TestBackend: Backend {
+    /// Has all versions of tables look as if nobody had led them for an hour.
+    const AN_HOUR_WITHOUT_LEADERS: &'static str;
+
     /// A migrated store of the test's own, and what has to live as long as it.
     async fn fresh() -> (EventStore<Self>, Box<dyn Any + Send>);
 
@@ -49,6 +52,11 @@ const SEEN: &str = "SELECT stream, version FROM seen ORDER BY position";
 
 #[cfg(feature = "postgres")]
 impl TestBackend for mire::Postgres {
+    const AN_HOUR_WITHOUT_LEADERS: &'static str = "
+        UPDATE mire_table_versions SET prepared_at = prepared_at - interval '1 hour',
+                                       retired_at = retired_at - interval '1 hour';
+        UPDATE mire_leases SET leased_until = leased_until - interval '1 hour'";
+
     async fn fresh() -> (EventStore<Self>, Box<dyn Any + Send>) {
         let (store, database) = super::store().await;
         (store, Box::new(database))
@@ -108,6 +116,11 @@ impl TestBackend for mire::Postgres {
 
 #[cfg(feature = "sqlite")]
 impl TestBackend for mire::Sqlite {
+    const AN_HOUR_WITHOUT_LEADERS: &'static str = "
+        UPDATE mire_table_versions SET prepared_at = prepared_at - 3600000000,
+                                       retired_at = retired_at - 3600000000;
+        UPDATE mire_leases SET leased_until = leased_until - 3600000000";
+
     async fn fresh() -> (EventStore<Self>, Box<dyn Any + Send>) {
         // A file with the settings of production, not the store in memory.
         let folder = tempfile::tempdir().unwrap();

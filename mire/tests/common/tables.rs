@@ -30,12 +30,19 @@ pub const UNLUCKY: i64 = 1313;
 /// The version whose table has another declared name.
 pub const RENAMED: u32 = 20;
 
+/// The version whose subscription has another name, and its table the same.
+pub const RESUBSCRIBED: u32 = 21;
+
 impl<const V: u32> TableProjection for Balance<V> {
     type Event = AccountEvent;
     type Key = String;
 
     const TABLE: TableDef = TableDef {
-        subscription: "balances",
+        subscription: if V == RESUBSCRIBED {
+            "accounts"
+        } else {
+            "balances"
+        },
         table: if V == RENAMED { "holdings" } else { "balances" },
         fingerprint: V,
         categories: &["account"],

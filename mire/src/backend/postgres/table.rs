@@ -207,6 +207,13 @@ impl Tables for Postgres {
         )
     }
 
+    fn is_missing_table(error: &EventStoreError) -> bool {
+        let EventStoreError::Database(sqlx::Error::Database(error)) = error else {
+            return false;
+        };
+        error.code().as_deref() == Some("42P01")
+    }
+
     fn type_name(column: &ColumnDef) -> &'static str {
         type_of(column.kind())
     }
@@ -427,6 +434,26 @@ impl Tables for Postgres {
                 .await?;
         }
         Ok(())
+    }
+
+    async fn serve_none(conn: &mut PgConnection, subscription: &str) -> Result<()> {
+        sqlx::query(include_str!("queries/serve_none.sql"))
+            .bind(subscription)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn table_owner(
+        conn: &mut PgConnection,
+        table_name: &str,
+        subscription: &str,
+    ) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar(include_str!("queries/table_owner.sql"))
+            .bind(table_name)
+            .bind(subscription)
+            .fetch_optional(conn)
+            .await?)
     }
 
     async fn serving_id(conn: &mut PgConnection, subscription_id: &str) -> Result<Option<String>> {

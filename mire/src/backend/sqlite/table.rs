@@ -197,6 +197,13 @@ impl Tables for Sqlite {
         text.starts_with("no such table") || text.starts_with("no such column")
     }
 
+    fn is_missing_table(error: &EventStoreError) -> bool {
+        let EventStoreError::Database(sqlx::Error::Database(error)) = error else {
+            return false;
+        };
+        error.message().starts_with("no such table")
+    }
+
     fn type_name(column: &ColumnDef) -> &'static str {
         match column.kind() {
             ColumnKind::Bool | ColumnKind::I16 | ColumnKind::I32 | ColumnKind::I64 => "INTEGER",
@@ -408,6 +415,26 @@ impl Tables for Sqlite {
                 .await?;
         }
         Ok(())
+    }
+
+    async fn serve_none(conn: &mut SqliteConnection, subscription: &str) -> Result<()> {
+        sqlx::query(include_str!("queries/serve_none.sql"))
+            .bind(subscription)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn table_owner(
+        conn: &mut SqliteConnection,
+        table_name: &str,
+        subscription: &str,
+    ) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar(include_str!("queries/table_owner.sql"))
+            .bind(table_name)
+            .bind(subscription)
+            .fetch_optional(conn)
+            .await?)
     }
 
     async fn serving_id(
