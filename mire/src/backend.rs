@@ -366,14 +366,14 @@ pub struct TxLimits {
 }
 
 /// An open transaction that may write. Dropping it rolls back.
-pub struct WriteTx<DB: Database> {
+pub struct WriteTx<DB: EventLog> {
     /// The transaction.
     pub tx: Transaction<'static, DB>,
     /// Whatever the backend holds while a writer is open; given back after the transaction.
-    pub turn: Option<tokio::sync::OwnedSemaphorePermit>,
+    pub turn: DB::Turn,
 }
 
-impl<DB: Database> WriteTx<DB> {
+impl<DB: EventLog> WriteTx<DB> {
     /// Commits, then gives the turn back.
     pub async fn commit(self) -> Result<()> {
         self.tx.commit().await?;
@@ -387,7 +387,7 @@ impl<DB: Database> WriteTx<DB> {
     }
 }
 
-impl<DB: Database> fmt::Debug for WriteTx<DB> {
+impl<DB: EventLog> fmt::Debug for WriteTx<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WriteTx").finish_non_exhaustive()
     }
@@ -409,6 +409,9 @@ pub trait EventLog: Database {
     /// What a store keeps beside its pool.
     type Shared: Send + Sync + 'static;
 
+    /// What a writer holds while its transaction is open.
+    type Turn: Send + Sync + 'static;
+
     /// Makes it.
     fn shared(pool: &Pool<Self>) -> Self::Shared;
 
@@ -419,15 +422,14 @@ pub trait EventLog: Database {
     /// most `lock_timeout` for another one, and for locks on its own tables.
     fn migrate(db: &Db<Self>, lock_timeout: Duration) -> impl Future<Output = Result<()>> + Send;
 
+    /// Names what is at fault, where the database's own words don't: SQLite's don't name the file.
+    fn named(_db: &Db<Self>, error: EventStoreError) -> EventStoreError {
+        error
+    }
+
     /// Opens a transaction that may write.
     fn begin(db: &Db<Self>, limits: TxLimits)
     -> impl Future<Output = Result<WriteTx<Self>>> + Send;
-
-    /// Waits until a single statement may write, on whatever connection; to be held until it has.
-    /// `None` where writers need not queue up.
-    fn turn(
-        db: &Db<Self>,
-    ) -> impl Future<Output = Result<Option<tokio::sync::OwnedSemaphorePermit>>> + Send;
 
     /// Appends, durably, in a transaction of its own and one round trip. The streams of `appends`
     /// are distinct. Waits for locks no longer than [`Db::lock_timeout`], and with
@@ -516,7 +518,7 @@ pub trait EventLog: Database {
 
     /// Stores a snapshot, unless a newer one of the same snapshot version is there.
     fn save_snapshot(
-        conn: &mut Self::Connection,
+        db: &Db<Self>,
         stream_id: &str,
         version: i64,
         snapshot_version: i32,

@@ -216,14 +216,16 @@ pub enum EventStoreError {
         waited: std::time::Duration,
     },
 
-    /// SQLite takes one writer at a time, and another transaction of this process held that place.
+    /// SQLite takes one writer at a time, and another one held that place all the while: a
+    /// transaction of this process, or another process on the file.
     #[error(
-        "no turn to write within {waited:?}: SQLite takes one writer at a time, and another \
-         transaction is open; a `TransactionScope` has to be committed or dropped before its own \
-         task saves outside of it"
+        "no turn to write within {waited:?}: SQLite takes one writer at a time; if a \
+         `TransactionScope` of this task is open, commit or drop it before saving outside of it; if \
+         another process holds the file's write lock, let it finish, or end it when it is stopped, \
+         and try again, or raise `lock_timeout`"
     )]
     WriterBusy {
-        /// How long.
+        /// How long in all.
         waited: std::time::Duration,
     },
 
@@ -244,6 +246,19 @@ pub enum EventStoreError {
         file.display()
     )]
     File {
+        /// Its path.
+        file: std::path::PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: sqlx::Error,
+    },
+
+    /// A file is there, but it is no SQLite database, or an encrypted one.
+    #[error(
+        "`{}` is not an SQLite database: name another file, or restore this one from a backup",
+        file.display()
+    )]
+    NotADatabase {
         /// Its path.
         file: std::path::PathBuf,
         /// What SQLite says.
@@ -351,7 +366,7 @@ pub enum DbErrorKind {
     UniqueViolation,
     /// A foreign key was violated.
     ForeignKeyViolation,
-    /// No room is left on the disk, or the file is read-only or can't be opened.
+    /// No room is left on the disk, or the file is read-only, can't be opened or is no database.
     Storage,
     /// Anything else.
     Other,
@@ -368,7 +383,7 @@ impl EventStoreError {
             Self::WriterBusy { .. } | Self::DeferredTransaction(_) => {
                 Some(DbErrorKind::LockTimeout)
             }
-            Self::File { .. } => Some(DbErrorKind::Storage),
+            Self::File { .. } | Self::NotADatabase { .. } => Some(DbErrorKind::Storage),
             Self::NotMigrated(_) => Some(DbErrorKind::Other),
             _ => None,
         }

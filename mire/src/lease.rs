@@ -53,6 +53,7 @@
 //! | a leader between two transactions | heartbeats end; another worker takes the lease within `ttl + lease_recheck_interval` |
 //! | a leader within a transaction, killed | its connection breaks and the server rolls back; as above |
 //! | a leader within a transaction, stopped (`SIGSTOP`, or its host is gone) | its successor has the server end the transaction in step (2), so its locks hold nobody up; a leader's transaction notes whose it is (`begin_leading`) |
+//! | the same on SQLite, where no server is there to end it | nobody writes to the file, in any process, until it goes on or is killed; others get `WriterBusy` after their `lock_timeout` |
 //! | a stopped leader that goes on | its own deadline has passed, so it drops the handler; whatever it had sent fails at the fence |
 //! | the heartbeat's connection | a new one is opened at once; the leader has missed at most one of the two or more heartbeats that fit into its ttl |
 //! | the database, for less than a ttl | heartbeats are late, the lease survives |

@@ -31,8 +31,8 @@ use crate::store::EventStore;
 ///
 /// [`EventStoreError::InvalidArgument`] for a URL of another kind of store, or one that can't be
 /// read; [`EventStoreError::Unreachable`] when the server can't be reached, or lets nobody in;
-/// [`EventStoreError::File`] and [`EventStoreError::Database`] when the file can't be reached,
-/// created or written to; and those of [`EventStore::migrate`]. A server that is away is waited for,
+/// [`EventStoreError::File`] when the file can't be reached, created or written to;
+/// [`EventStoreError::NotADatabase`] when it is something else; and those of [`EventStore::migrate`]. A server that is away is waited for,
 /// up to 30 seconds. No error shows the URL's password.
 ///
 /// # Cancel safety

@@ -2,8 +2,12 @@
 #![cfg(feature = "sqlite")]
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::common::projections::fast;
+use crate::common::tables::Balance;
 use crate::common::{Account, deposited};
 use mire::{
     AggregateRoot, DbErrorKind, Event, EventStore, EventStoreError, ExpectedVersion, Sqlite,
@@ -13,6 +17,7 @@ use sqlx::Connection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
+use tokio_util::sync::CancellationToken;
 
 fn url(folder: &tempfile::TempDir) -> String {
     format!("sqlite:{}/bank.db", folder.path().display())
@@ -386,4 +391,151 @@ async fn an_append_in_a_transaction_of_ones_own_is_no_matter_of_luck() {
     assert_eq!(deposit_in(&store, &mut tx).await.unwrap(), 4);
     tx.commit().await.unwrap();
     assert_eq!(store.read_all_after(0, 10).await.unwrap().len(), 4);
+}
+
+/// Two stores that know nothing of each other, as those of two processes do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_is_slow_time_after_time_lets_others_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let slow = mire::open::<Sqlite>(&url(&folder)).await.unwrap();
+    let written = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&written);
+    let slow = tokio::spawn(async move {
+        loop {
+            let scope = slow.begin_transaction().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            scope.commit().await.unwrap();
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    // Its schema is there, so opening it takes no turn.
+    let pool = SqlitePoolOptions::new().connect_lazy_with(options(&folder));
+    let store = EventStore::<Sqlite>::with_options(
+        pool,
+        StoreOptions::default().lock_timeout(Duration::from_secs(3)),
+    );
+    store
+        .migrate_with_lock_timeout(Duration::ZERO)
+        .await
+        .unwrap();
+    for _ in 0..20 {
+        deposit(&store, "account-ann").await.unwrap();
+        // Else several would get in through one gap.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    slow.abort();
+    // One for each save, had everybody been on time.
+    let written = written.load(Ordering::SeqCst);
+    assert!(written < 35, "{written}");
+}
+
+/// A store whose writers wait for a moment only.
+fn impatient(options: SqliteConnectOptions) -> EventStore<Sqlite> {
+    EventStore::with_options(
+        SqlitePoolOptions::new().connect_lazy_with(options),
+        StoreOptions::default().lock_timeout(Duration::from_millis(300)),
+    )
+}
+
+#[tokio::test]
+async fn a_wait_for_another_store_on_the_file_is_told_in_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = mire::open::<Sqlite>(&url(&folder)).await.unwrap();
+    let store = impatient(options(&folder));
+    let scope = other.begin_transaction().await.unwrap();
+    let started = Instant::now();
+    let error = deposit(&store, "account-ann").await.unwrap_err();
+    assert!(
+        started.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        started.elapsed()
+    );
+    let EventStoreError::WriterBusy { waited } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(*waited, Duration::from_millis(300));
+    for part in [
+        "300ms",
+        "TransactionScope",
+        "another process",
+        "lock_timeout",
+    ] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    scope.rollback().await.unwrap();
+    deposit(&store, "account-ann").await.unwrap();
+
+    // Its connections wait as they did before.
+    let waits: i64 = sqlx::query_scalar("PRAGMA busy_timeout")
+        .fetch_one(store.pool())
+        .await
+        .unwrap();
+    assert_eq!(waits, 5000);
+}
+
+#[tokio::test]
+async fn saves_that_travel_together_fail_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = mire::open::<Sqlite>(&url(&folder)).await.unwrap();
+    let reader = mire::open::<Sqlite>(&format!("{}?mode=ro", url(&folder)))
+        .await
+        .unwrap();
+    let impatient = impatient(options(&folder));
+    let scope = store.begin_transaction().await.unwrap();
+    for n in 0..2 {
+        let store = [&reader, &impatient][n];
+        let tasks: Vec<_> = (0..12)
+            .map(|n| {
+                let store = store.clone();
+                tokio::spawn(async move { deposit(&store, &format!("account-{}", n % 6)).await })
+            })
+            .collect();
+        for task in tasks {
+            let error = task.await.unwrap().unwrap_err();
+            let alike = match n {
+                0 => matches!(error, EventStoreError::File { .. }),
+                _ => matches!(error, EventStoreError::WriterBusy { waited } if !waited.is_zero()),
+            };
+            assert!(alike, "{error:?}");
+        }
+    }
+    scope.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bank.db"), "dear diary, ".repeat(400)).unwrap();
+    let lazy = impatient(options(&folder));
+    for error in [
+        mire::open::<Sqlite>(&url(&folder)).await.unwrap_err(),
+        lazy.migrate().await.unwrap_err(),
+        deposit(&lazy, "account-ann").await.unwrap_err(),
+    ] {
+        assert!(
+            matches!(error, EventStoreError::NotADatabase { .. }),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains("bank.db"), "{error}");
+        assert_eq!(error.db_kind(), Some(DbErrorKind::Storage));
+        assert!(!error.is_retryable());
+    }
+}
+
+#[tokio::test]
+async fn a_runner_that_cannot_write_to_the_file_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    mire::open::<Sqlite>(&url(&folder)).await.unwrap();
+    let reader = mire::open::<Sqlite>(&format!("{}?mode=ro", url(&folder)))
+        .await
+        .unwrap();
+    let builder = fast(&reader, "a").subscribe_table::<Balance<1>>();
+    let error = builder
+        .build()
+        .run(CancellationToken::new())
+        .await
+        .unwrap_err();
+    let said = format!("{error:#}");
+    assert!(said.contains("bank.db` can't be written to"), "{said}");
 }

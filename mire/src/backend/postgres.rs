@@ -48,6 +48,7 @@ impl EventLog for Postgres {
     const KEEPS_RECENT: bool = true;
 
     type Shared = ();
+    type Turn = ();
 
     fn shared(_pool: &Pool<Self>) -> Self::Shared {}
 
@@ -98,11 +99,7 @@ impl EventLog for Postgres {
             }
         }
         let tx = db.pool.begin_with(AssertSqlSafe(statement)).await?;
-        Ok(WriteTx { tx, turn: None })
-    }
-
-    async fn turn(_db: &Db<Self>) -> Result<Option<tokio::sync::OwnedSemaphorePermit>> {
-        Ok(None)
+        Ok(WriteTx { tx, turn: () })
     }
 
     async fn append(
@@ -197,13 +194,14 @@ impl EventLog for Postgres {
     }
 
     async fn save_snapshot(
-        conn: &mut PgConnection,
+        db: &Db<Self>,
         stream_id: &str,
         version: i64,
         snapshot_version: i32,
         state: &str,
     ) -> Result<()> {
-        snapshot::save(conn, stream_id, version, snapshot_version, state).await
+        let mut conn = db.pool.acquire().await?;
+        snapshot::save(&mut conn, stream_id, version, snapshot_version, state).await
     }
 
     async fn import_head(conn: &mut PgConnection) -> Result<i64> {

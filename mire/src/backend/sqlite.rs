@@ -2,14 +2,9 @@
 //!
 //! # One writer
 //!
-//! SQLite takes one writer at a time and any number of readers beside it (WAL). Inside a process
-//! the writers queue up, first come first served, at a semaphore of one, the *turn*, before they
-//! ask for a connection; so they never see `SQLITE_BUSY`, and a queue of writers takes no
-//! connection away from the readers. Every transaction begins with `BEGIN IMMEDIATE`, so it has the
-//! file's write lock before it reads what it decides on.
-//!
-//! Another process on the same file is a rival for that lock which can't queue up; there the
-//! driver's busy timeout and a bounded number of further tries wait for it.
+//! SQLite takes one writer at a time and any number of readers beside it (WAL). Every transaction
+//! begins with `BEGIN IMMEDIATE`, so it has the file's write lock before it reads what it decides on.
+//! Who waits for whom, within a process and between processes, stands at the top of `turn`.
 //!
 //! # Leases
 //!
@@ -35,24 +30,24 @@ mod read;
 mod rows;
 mod snapshot;
 mod table;
+mod turn;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sqlx::{Connection, Pool, Sqlite, SqliteConnection};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use sqlx::{Pool, Sqlite, SqliteConnection};
 
 use super::{
     AppendMode, AppendOutcome, Backend, Db, EventLog, ImportedEvent, LogRead, NewAppend, RawEvent,
     RawSnapshot, Result, SafeHead, Sink, StoredKey, StreamRead, TailRead, TxLimits, WriteTx,
 };
-use crate::error::{DbErrorKind, EventStoreError};
+use crate::error::EventStoreError;
 use crate::stream::StreamName;
+use turn::{Turn, Turns};
 
 /// What the clones of a store on SQLite share.
 pub struct Shared {
-    /// Who may write; fair.
-    turn: Arc<Semaphore>,
+    turns: Arc<Turns>,
     /// Whether it is a store in memory, which need not survive anything.
     volatile: bool,
 }
@@ -60,19 +55,9 @@ pub struct Shared {
 impl Shared {
     fn new(volatile: bool) -> Self {
         Self {
-            turn: Arc::new(Semaphore::new(1)),
+            turns: Arc::new(Turns::new()),
             volatile,
         }
-    }
-}
-
-/// Waits for the turn to write.
-async fn turn(db: &Db<Sqlite>, limit: Duration) -> Result<OwnedSemaphorePermit> {
-    let turn = Arc::clone(&db.shared.turn).acquire_owned();
-    match tokio::time::timeout(limit, turn).await {
-        Ok(Ok(turn)) => Ok(turn),
-        Ok(Err(_)) => Err(EventStoreError::Interrupted),
-        Err(_) => Err(EventStoreError::WriterBusy { waited: limit }),
     }
 }
 
@@ -84,6 +69,7 @@ impl EventLog for Sqlite {
     const KEEPS_RECENT: bool = false;
 
     type Shared = Shared;
+    type Turn = Turn;
 
     fn shared(_pool: &Pool<Self>) -> Self::Shared {
         Shared::new(false)
@@ -97,42 +83,12 @@ impl EventLog for Sqlite {
         migrate::migrate(db, lock_timeout).await
     }
 
-    async fn begin(db: &Db<Self>, limits: TxLimits) -> Result<WriteTx<Self>> {
-        let limit = limits.lock.unwrap_or(db.lock_timeout);
-        let started = Instant::now();
-        let turn = turn(db, limit).await?;
-        loop {
-            let begun = db.pool.begin_with("BEGIN IMMEDIATE").await;
-            let error = match begun {
-                Ok(tx) => {
-                    return Ok(WriteTx {
-                        tx,
-                        turn: Some(turn),
-                    });
-                }
-                Err(sqlx::Error::InvalidSavePointStatement) => {
-                    // SQLite ended a transaction by itself when the disk was full, which the driver
-                    // does not notice: that connection is of no more use.
-                    let mut conn = db.pool.acquire().await?;
-                    if conn.is_in_transaction() {
-                        conn.close_on_drop();
-                    }
-                    if started.elapsed() < limit {
-                        continue;
-                    }
-                    EventStoreError::from(sqlx::Error::InvalidSavePointStatement)
-                }
-                Err(error) => EventStoreError::from(error),
-            };
-            // Another process has the lock; the driver has waited for its busy timeout.
-            if error.db_kind() != Some(DbErrorKind::LockTimeout) || started.elapsed() >= limit {
-                return Err(error);
-            }
-        }
+    fn named(db: &Db<Self>, error: EventStoreError) -> EventStoreError {
+        open::unusable(error, db.pool.connect_options().get_filename())
     }
 
-    async fn turn(db: &Db<Self>) -> Result<Option<OwnedSemaphorePermit>> {
-        turn(db, db.lock_timeout).await.map(Some)
+    async fn begin(db: &Db<Self>, limits: TxLimits) -> Result<WriteTx<Self>> {
+        turn::begin(db, limits.lock.unwrap_or(db.lock_timeout)).await
     }
 
     async fn append(
@@ -142,8 +98,7 @@ impl EventLog for Sqlite {
     ) -> Result<Vec<AppendOutcome>> {
         let mut tx = Self::begin(db, TxLimits::default()).await?;
         let outcomes = append::append(&mut tx.tx, appends, mode).await;
-        let file = db.pool.connect_options();
-        let outcomes = outcomes.map_err(|error| open::unusable(error, file.get_filename()))?;
+        let outcomes = outcomes.map_err(|error| Self::named(db, error))?;
         tx.commit().await?;
         Ok(outcomes)
     }
@@ -223,13 +178,15 @@ impl EventLog for Sqlite {
     }
 
     async fn save_snapshot(
-        conn: &mut SqliteConnection,
+        db: &Db<Self>,
         stream_id: &str,
         version: i64,
         snapshot_version: i32,
         state: &str,
     ) -> Result<()> {
-        snapshot::save(conn, stream_id, version, snapshot_version, state).await
+        let mut tx = Self::begin(db, TxLimits::default()).await?;
+        snapshot::save(&mut tx.tx, stream_id, version, snapshot_version, state).await?;
+        tx.commit().await
     }
 
     async fn import_head(conn: &mut SqliteConnection) -> Result<i64> {

@@ -197,10 +197,19 @@ impl<DB: Backend> Inner<DB> {
             handler
                 .prepare(&mut tx.tx)
                 .await
+                .map_err(|error| self.named(error))
                 .with_context(|| format!("subscription `{}` can't start", subscription.id))?;
             tx.commit().await?;
         }
         Ok(())
+    }
+
+    /// Names the file that can't be written to, where that is what a handler met.
+    fn named(&self, error: anyhow::Error) -> anyhow::Error {
+        match error.downcast::<EventStoreError>() {
+            Ok(error) => DB::named(self.store.db(), error).into(),
+            Err(error) => error,
+        }
     }
 }
 

@@ -60,6 +60,7 @@
 //! stream. Where there is only one flusher, it takes huge saves and small ones by turns.
 
 mod answers;
+mod copies;
 mod driven;
 mod queue;
 
@@ -74,7 +75,7 @@ use crate::backend::{AppendMode, AppendOutcome, Backend, Db, NewAppend, Result, 
 use crate::error::{DbErrorKind, EventStoreError};
 use crate::wake::Wake;
 
-pub(super) use answers::copies;
+pub(super) use copies::copies;
 
 use answers::{Caller, Group, single};
 use driven::{Driven, Driver};
@@ -406,7 +407,14 @@ async fn write_waiting<DB: Backend>(held: Held, under_way: UnderWay<DB>) {
             lock: Some(left),
             idle: Some(shared.lock_timeout),
         };
-        let mut tx = DB::begin(&shared.db, limits).await?;
+        let begun = DB::begin(&shared.db, limits).await;
+        let mut tx = begun.map_err(|error| match error {
+            // What was left of the limit is only the end of the wait.
+            EventStoreError::WriterBusy { .. } => EventStoreError::WriterBusy {
+                waited: shared.lock_timeout,
+            },
+            error => error,
+        })?;
         let alone = std::slice::from_ref(&append);
         let outcomes = DB::append_in_tx(&mut tx.tx, alone, AppendMode::EachWaiting).await?;
         tx.commit().await?;

@@ -182,10 +182,8 @@ impl<DB: Backend> EventStore<DB> {
                 part: "state",
             });
         }
-        let _turn = DB::turn(&self.inner.db).await?;
-        let mut conn = self.inner.db.pool.acquire().await?;
         let (stream_id, kind) = (stream.as_str(), snapshots.version);
-        DB::save_snapshot(&mut conn, stream_id, version, kind, &state).await
+        DB::save_snapshot(&self.inner.db, stream_id, version, kind, &state).await
     }
 
     /// Where a fold of a stream that isn't cached starts.

@@ -82,7 +82,7 @@ impl Coordination for Postgres {
             .collect();
         let statement = include_str!("queries/begin_leading.sql").replace("$1", &id);
         let tx = db.pool.begin_with(AssertSqlSafe(statement)).await?;
-        Ok(WriteTx { tx, turn: None })
+        Ok(WriteTx { tx, turn: () })
     }
 
     async fn end_leading(conn: &mut PgConnection, subscription_id: &str) -> Result<u64> {

@@ -4,13 +4,16 @@
 //! `_sqlx_migrations`. All of it happens in one transaction under the write lock. Before that, the
 //! file is put into WAL mode, which it keeps, and the pool's settings are held against what the
 //! guarantees need.
+//!
+//! A file that has all of that is only read: a process that starts would otherwise wait for whoever
+//! writes at that moment.
 
 use std::time::{Duration, Instant};
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::migrate::{AppliedMigration, Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{SqlSafeStr, Sqlite, SqliteConnection};
 
-use super::open::unusable;
+use super::turn::turn;
 use crate::backend::{Db, EventLog, Result, TxLimits};
 use crate::error::{DbErrorKind, EventStoreError};
 
@@ -40,36 +43,21 @@ const FULL: i64 = 2;
 
 pub(super) async fn migrate(db: &Db<Sqlite>, lock_timeout: Duration) -> Result<()> {
     let migrated = bring_up(db, lock_timeout).await;
-    migrated.map_err(|error| unusable(error, db.pool.connect_options().get_filename()))
+    migrated.map_err(|error| Sqlite::named(db, error))
 }
 
 async fn bring_up(db: &Db<Sqlite>, lock_timeout: Duration) -> Result<()> {
-    prepare_file(db, lock_timeout).await?;
+    check_settings(db).await?;
+    let migrator = migrator();
+    if is_ready(&mut *db.pool.acquire().await?, &migrator).await {
+        return Ok(());
+    }
+    switch_to_wal(db, lock_timeout).await?;
     let limits = TxLimits {
         lock: Some(lock_timeout),
         ..TxLimits::default()
     };
     let mut tx = Sqlite::begin(db, limits).await?;
-
-    let mut migrator = Migrator::with_migrations(
-        MIGRATIONS
-            .iter()
-            .map(|(version, description, sql)| {
-                Migration::new(
-                    *version,
-                    (*description).into(),
-                    MigrationType::Simple,
-                    sql.into_sql_str(),
-                    false,
-                )
-            })
-            .collect(),
-    );
-    migrator.dangerous_set_table_name(TABLE);
-    // The transaction has the file's write lock.
-    migrator.set_locking(false);
-    // A newer release may have migrated while this one is being rolled out or back.
-    migrator.set_ignore_missing(true);
     // `run` asks for an `Acquire` that a borrowed transaction can't be in a `Send` future.
     migrator
         .run_direct(None, &mut *tx.tx, false)
@@ -77,6 +65,42 @@ async fn bring_up(db: &Db<Sqlite>, lock_timeout: Duration) -> Result<()> {
         .map_err(describe)?;
 
     tx.commit().await
+}
+
+fn migrator() -> Migrator {
+    let migrations = MIGRATIONS.iter().map(|(version, description, sql)| {
+        Migration::new(
+            *version,
+            (*description).into(),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.dangerous_set_table_name(TABLE);
+    // The transaction has the file's write lock.
+    migrator.set_locking(false);
+    // A newer release may have migrated while this one is being rolled out or back.
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// Whether there is nothing to do. What can't be read is left to whoever does it, to be told of.
+async fn is_ready(conn: &mut SqliteConnection, migrator: &Migrator) -> bool {
+    let mode: sqlx::Result<String> = sqlx::query_scalar("PRAGMA journal_mode")
+        .fetch_one(&mut *conn)
+        .await;
+    let Ok(applied) = conn.list_applied_migrations(TABLE).await else {
+        return false;
+    };
+    let all = migrator.iter().all(|migration| {
+        let same = |applied: &AppliedMigration| {
+            applied.version == migration.version && applied.checksum == migration.checksum
+        };
+        applied.iter().any(same)
+    });
+    all && mode.is_ok_and(|mode| mode == "wal")
 }
 
 fn describe(error: MigrateError) -> EventStoreError {
@@ -88,22 +112,25 @@ fn describe(error: MigrateError) -> EventStoreError {
     }
 }
 
-/// Puts the file into WAL mode, and refuses settings under which a guarantee would not hold.
-async fn prepare_file(db: &Db<Sqlite>, lock_timeout: Duration) -> Result<()> {
-    let _turn = super::turn(db, lock_timeout).await?;
-    let mut conn = db.pool.acquire().await?;
+/// Refuses settings under which a guarantee would not hold.
+async fn check_settings(db: &Db<Sqlite>) -> Result<()> {
     let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
-        .fetch_one(&mut *conn)
+        .fetch_one(&db.pool)
         .await?;
-    if synchronous < FULL && !db.shared.volatile {
-        return Err(EventStoreError::Unsupported {
-            what: format!(
-                "the pool's connections have PRAGMA synchronous = {synchronous}, and a commit would \
-                 not survive a loss of power: set it to FULL (2), or open the store with \
-                 `mire::open`"
-            ),
-        });
+    if synchronous >= FULL || db.shared.volatile {
+        return Ok(());
     }
+    Err(EventStoreError::Unsupported {
+        what: format!(
+            "the pool's connections have PRAGMA synchronous = {synchronous}, and a commit would \
+             not survive a loss of power: set it to FULL (2), or open the store with `mire::open`"
+        ),
+    })
+}
+
+async fn switch_to_wal(db: &Db<Sqlite>, lock_timeout: Duration) -> Result<()> {
+    let _turn = turn(db, lock_timeout).await?;
+    let mut conn = db.pool.acquire().await?;
     let mode = wal(&mut conn, lock_timeout).await?;
     if mode == "wal" {
         return Ok(());

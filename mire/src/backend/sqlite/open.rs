@@ -56,24 +56,27 @@ pub(crate) async fn open(url: &str) -> Result<Db<Sqlite>> {
 
 /// Names the file, where it is at fault.
 pub(super) fn unusable(error: EventStoreError, file: &Path) -> EventStoreError {
-    match error {
-        EventStoreError::Database(source) if is_of_file(&source) => EventStoreError::File {
-            file: file.to_owned(),
-            source,
-        },
-        error => error,
+    /// SQLITE_READONLY and SQLITE_CANTOPEN. A full disk is another matter.
+    const NOT_WRITABLE: [u32; 2] = [8, 14];
+    /// SQLITE_NOTADB.
+    const NOT_A_DATABASE: u32 = 26;
+    let EventStoreError::Database(source) = error else {
+        return error;
+    };
+    let file = file.to_owned();
+    match result_code(&source) {
+        Some(code) if NOT_WRITABLE.contains(&code) => EventStoreError::File { file, source },
+        Some(NOT_A_DATABASE) => EventStoreError::NotADatabase { file, source },
+        _ => EventStoreError::Database(source),
     }
 }
 
-/// Whether a file can't be opened, or not be written to. A full disk is another matter.
-fn is_of_file(error: &sqlx::Error) -> bool {
-    /// SQLITE_READONLY and SQLITE_CANTOPEN, in the low byte.
-    const CODES: [u32; 2] = [8, 14];
+/// SQLite's primary result code: the low byte.
+fn result_code(error: &sqlx::Error) -> Option<u32> {
     let code = error
         .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
-    let code = code.and_then(|code| code.parse::<u32>().ok());
-    code.is_some_and(|code| CODES.contains(&(code & 0xff)))
+        .and_then(sqlx::error::DatabaseError::code)?;
+    Some(code.parse::<u32>().ok()? & 0xff)
 }
 
 /// A folder that is deleted with its last owner.

@@ -1,10 +1,9 @@
 //! Who waits for an append, and what each of them is told.
 
-use std::io::ErrorKind;
-
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
+use super::copies::copies;
 use crate::backend::{AppendOutcome, Result};
 use crate::error::EventStoreError;
 
@@ -89,28 +88,4 @@ fn split(outcome: AppendOutcome, counts: &[usize]) -> Vec<AppendOutcome> {
             }
         })
         .collect()
-}
-
-/// One error for each of several callers. The first gets the original; sqlx's errors can't be
-/// cloned, so the others get one that is classified alike and says the same.
-pub(in crate::store) fn copies<T>(error: EventStoreError, count: usize) -> Vec<Result<T>> {
-    let copy = || -> sqlx::Error {
-        if let EventStoreError::Database(sqlx::Error::PoolTimedOut) = error {
-            return sqlx::Error::PoolTimedOut;
-        }
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(inner) = source {
-            text = format!("{text}: {inner}");
-            source = inner.source();
-        }
-        if error.is_retryable() {
-            sqlx::Error::Io(std::io::Error::new(ErrorKind::ConnectionAborted, text))
-        } else {
-            sqlx::Error::Protocol(text)
-        }
-    };
-    let mut all: Vec<Result<T>> = (1..count).map(|_| Err(copy().into())).collect();
-    all.insert(0, Err(error));
-    all
 }
