@@ -1,9 +1,12 @@
 //! `projection!`: from tokens to its model.
 
 mod events;
+mod fallible;
 mod functions;
 mod lent;
+mod patterns;
 mod row;
+mod shared;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
@@ -106,6 +109,9 @@ fn projection(mut data: Data, functions: Vec<Function>, errors: &mut Errors) -> 
             "a projection with a table has no generic parameters: its rows have one shape",
             errors,
         );
+    }
+    if kind == Kind::Acting {
+        shared::refuse_unshared(&mut data, errors);
     }
     if kind == Kind::Table && !row::is_row(&data) {
         // That the fields are missing would only follow.
@@ -248,14 +254,25 @@ fn kind(
     errors: &mut Errors,
 ) -> Kind {
     let ident = data.ident();
+    // Functions of a table that were made `async` by mistake change their row.
+    let shares = |function: &Function| receiver(&function.sig).0 == SelfKind::Shared;
     let any =
         |wanted: fn(&Function) -> bool| functions.iter().any(|(function, ..)| wanted(function));
     let is_async = |function: &Function| function.sig.asyncness.is_some();
     let acts = any(is_async);
     let only_acts = acts && functions.iter().all(|(function, ..)| is_async(function));
     let folds = any(|function| receiver(&function.sig).0 == SelfKind::Mutable);
-    let has_key = columns.iter().any(row::Declared::is_key);
+    let shared = only_acts && functions.iter().all(|(function, ..)| shares(function));
+    let key = columns.iter().find_map(row::Declared::key);
+    if let Some(mark) = key.filter(|_| shared) {
+        errors.at(
+            mark,
+            "`#[key]` is for a table, but this projection acts",
+            "remove it; for a table, write `fn` with `&mut self` for `async fn` with `&self`",
+        );
+    }
     let of_tables = ["table", "revision"].map(|word| (word, words.span_of(word)));
+    let has_key = key.is_some() && !shared;
     let names_table = of_tables.iter().any(|(_, span)| span.is_some());
     let marks = || columns.iter().filter_map(row::Declared::mark);
     if has_key || !only_acts {
