@@ -248,8 +248,12 @@ impl Words {
                 TokenTree::Group(group) => group.stream(),
                 token => token.to_token_stream(),
             }));
-            "put it below, as an attribute of its own: `#[ignores(AccountEvent::Closed)]`"
-                .to_owned()
+            let events = self.elsewhere.last().map(names::type_text);
+            let events = events.filter(|it| !it.is_empty());
+            format!(
+                "put it below, as an attribute of its own: `#[ignores({})]`",
+                events.as_deref().unwrap_or("AccountEvent::Closed")
+            )
         } else if self.place == Place::On
             && let Some(event) = event_in(written)
         {

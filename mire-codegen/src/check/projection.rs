@@ -143,9 +143,9 @@ fn key_of_stream(table: &Table, handlers: &mut [Handler], errors: &mut Errors) {
         let event = names::path_text(&handler.event.path);
         errors.at(
             ident.span(),
-            format_args!("the row's key `{key}` is filled in already: it is the stream's id"),
+            format_args!("without `key(…)`, the row's key `{key}` is the stream's id"),
             format_args!(
-                "use `self.{key}`, and remove the parameter; if the event has a field `{key}`, find the row by it: `#[on({event}, key({key}))]`"
+                "if the event has a field `{key}`, name it: `#[on({event}, key({key}))]`; the stream's id is in `self.{key}` already"
             ),
         );
         // That the event has no such field would only follow.

@@ -30,11 +30,12 @@ pub(crate) fn expand(runner: &Runner) -> TokenStream {
     }
 }
 
-/// Stops the compiler, on the last of these projections, when an earlier one has its subscription.
+/// Stops the compiler, on the last of these projections, when an earlier one has its subscription or
+/// its table.
 fn distinct(krate: &TokenStream, projections: &[Listed]) -> TokenStream {
     let named = projections.iter().map(|Listed { ty, .. }| {
         let text = names::path_text(ty);
-        quote!((#text, <#ty>::SUBSCRIPTION))
+        quote!((#text, <#ty>::SUBSCRIPTION, <#ty>::__MIRE_TABLE))
     });
     let Some(last) = projections.last() else {
         return TokenStream::new();

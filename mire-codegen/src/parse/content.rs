@@ -1,9 +1,9 @@
 //! What a macro holds: one struct with the macro's attribute, and functions.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg};
+use syn::{Attribute, FnArg, GenericParam};
 
 use super::attributes::OWN;
 use super::constants;
@@ -273,11 +273,27 @@ pub(super) fn refuse_generics<'a>(
     wrong: &str,
     errors: &mut Errors,
 ) {
+    let functions: Vec<&mut Function> = functions.into_iter().collect();
+    let mut users: TokenStream = data
+        .fields()
+        .iter()
+        .map(ToTokens::to_token_stream)
+        .collect();
+    for function in &functions {
+        function.sig.to_tokens(&mut users);
+    }
     let generics = data.generics_mut();
     let Some(parameter) = generics.params.first() else {
         return;
     };
     errors.at(parameter.span(), wrong, "write the parameter's type out");
+    // That nothing uses it would only follow.
+    let is_used = |parameter: &GenericParam| match parameter {
+        GenericParam::Type(parameter) => names::has_word(&users, &names::text(&parameter.ident)),
+        _ => true,
+    };
+    let params = std::mem::take(&mut generics.params);
+    generics.params = params.into_iter().filter(is_used).collect();
     // Its name alone is a type as well, and no bound is missing.
     generics.where_clause = None;
     for parameter in generics.type_params_mut() {
@@ -288,11 +304,23 @@ pub(super) fn refuse_generics<'a>(
     }
     constants::take(data);
     for function in functions {
+        let Some(body) = function.body.as_ref().filter(|body| !is_empty_block(body)) else {
+            continue;
+        };
+        let at = body.span();
         let taken = function.sig.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(typed) => Some(&typed.pat),
             FnArg::Receiver(_) => None,
         });
         let answer = return_type(&function.sig).map(|_| quote!(::core::unreachable!()));
-        function.body = Some(quote!({ let _ = (#(#taken,)*); #answer }));
+        function.body = Some(quote_spanned!(at=> { let _ = (#(#taken,)*); #answer }));
     }
+}
+
+/// Whether a body is `{}`.
+pub(super) fn is_empty_block(body: &TokenStream) -> bool {
+    matches!(
+        body.clone().into_iter().next(),
+        Some(TokenTree::Group(group)) if group.stream().is_empty()
+    )
 }

@@ -1,9 +1,12 @@
 //! `projection!`: from tokens to its model.
 
 mod events;
+mod fallible;
 mod functions;
 mod lent;
+mod patterns;
 mod row;
+mod shared;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
@@ -112,6 +115,9 @@ fn projection(
             errors,
         );
     }
+    if kind == Kind::Acting {
+        shared::refuse_unshared(&mut data, errors);
+    }
     if kind == Kind::Table && !row::is_row(&data) {
         // That the fields are missing would only follow.
         for (function, ..) in &mut functions {
@@ -142,7 +148,7 @@ fn projection(
     let form = match kind {
         Kind::Table => {
             // The key may be the field that is unknown.
-            let found = !lost || columns.iter().any(row::Declared::is_key);
+            let found = !lost || columns.iter().any(|column| column.key().is_some());
             let key = row::key(&data, &columns, if found { &mut *errors } else { silent });
             let columns = row::checked(columns, errors);
             let name = table_name(&words, &subscription, errors);
@@ -261,7 +267,7 @@ fn kind(
     let acts = any(is_async);
     let only_acts = acts && functions.iter().all(|(function, ..)| is_async(function));
     let folds = any(|function| receiver(&function.sig).0 == SelfKind::Mutable);
-    let has_key = columns.iter().any(row::Declared::is_key);
+    let has_key = columns.iter().any(|column| column.key().is_some());
     let of_tables = ["table", "revision"].map(|word| (word, words.span_of(word)));
     let names_table = of_tables.iter().any(|(_, span)| span.is_some());
     let marks = || columns.iter().filter_map(row::Declared::mark);

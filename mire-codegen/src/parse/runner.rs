@@ -40,17 +40,35 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Runner {
                 "name those that keep a table by their types, and those that act with their values: `mire::runner!(&store, Balance, WelcomeMail = mail)`",
             );
         }
-        while !input.is_empty() {
-            let listed = listed(input, errors)?;
-            runner.projections.extend(listed);
-            comma(input, errors)?;
-        }
-        Ok(())
+        projections(input, &mut runner.projections, errors)
     };
     if let Err(error) = parser.parse2(tokens) {
         errors.push(error);
     }
     runner
+}
+
+fn projections(
+    input: ParseStream<'_>,
+    into: &mut Vec<Listed>,
+    errors: &mut Errors,
+) -> syn::Result<()> {
+    while !input.is_empty() {
+        if input.peek(token::Bracket) {
+            let inner;
+            let brackets = syn::bracketed!(inner in input);
+            errors.at(
+                brackets.span.open(),
+                "the projections of `runner!` stand behind the store, in no list",
+                "remove the brackets",
+            );
+            projections(&inner, into, errors)?;
+        } else {
+            into.extend(listed(input, errors)?);
+        }
+        comma(input, errors)?;
+    }
+    Ok(())
 }
 
 /// What stands in front of the `;`.
@@ -113,14 +131,33 @@ fn listed(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Option<Lis
         let ty = ty.to_token_stream();
         return Ok(Some(Listed { ty, value }));
     }
-    let value = if input.peek(Token![=]) {
-        input.parse::<Token![=]>()?;
+    let value = if equals(input, errors)? {
         Some(input.parse::<Expr>()?.to_token_stream())
     } else {
         None
     };
     let ty = ty.to_token_stream();
     Ok(Some(Listed { ty, value }))
+}
+
+/// Reads the `=` in front of a value, or what was written for it.
+fn equals(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<bool> {
+    let span = input.span();
+    let written = if input.peek(Token![=>]) {
+        input.parse::<Token![=>]>()?;
+        "=>"
+    } else if input.peek(Token![:]) {
+        input.parse::<Token![:]>()?;
+        ":"
+    } else {
+        return Ok(input.parse::<Option<Token![=]>>()?.is_some());
+    };
+    errors.at(
+        span,
+        format_args!("`{written}` doesn't give a projection its value"),
+        "write `=`",
+    );
+    Ok(true)
 }
 
 /// Whether what was read as a type is rather a value: a local or a borrow.
@@ -137,6 +174,14 @@ fn is_type_name(segment: &PathSegment) -> bool {
 
 fn tell_value(value: &Expr, errors: &mut Errors) {
     let text = names::path_text(value);
+    if let Expr::Lit(_) = value {
+        errors.on(
+            value,
+            format_args!("`{text}` is no projection"),
+            "write the projection's type, as in `mire::runner!(&store, Balance)`",
+        );
+        return;
+    }
     // `Mail::new(…)` says of which type it is.
     let ty = match value {
         Expr::Call(ExprCall { func, .. }) => match &**func {

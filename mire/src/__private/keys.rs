@@ -10,7 +10,7 @@ use crate::upcast::DecodeError;
     message = "the key `{Self}` can't be derived from the stream of a `{E}`",
     label = "not the id type of the aggregate that has these events",
     note = "name the field of the event that holds the key: `#[on(…, key(field))]`",
-    note = "a key that is the aggregate's own id type is found by the stream"
+    note = "or make the key the aggregate's id type, as in `AccountId`: the stream has that one"
 )]
 pub trait StreamKey<E: EventData>: Sized {
     /// The key in `id`, the half of the stream's name behind the category.
@@ -34,7 +34,7 @@ pub fn stream_key<E: EventData, K: StreamKey<E>>(event: &PageEvent<'_>) -> Resul
 #[diagnostic::on_unimplemented(
     message = "the event's field is a `{F}`, and the key of the table a `{Self}`",
     label = "not the type of the key",
-    note = "name a field of type `{Self}`, or make the key a `{F}`"
+    note = "name a field of type `{Self}`; or make the key a `{F}`, unless that is an `Option` or a list"
 )]
 pub trait KeyOf<F> {
     /// The field as the key.

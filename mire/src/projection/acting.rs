@@ -91,7 +91,7 @@ use crate::subscription::{EventInfo, PageEvent};
 #[diagnostic::on_unimplemented(
     message = "the projection `{Self}` doesn't act on a store of `{DB}`",
     label = "not a projection for this store",
-    note = "a transactional projection runs on the database of the connection that its functions take, as in `tx: &mut PgConnection`",
+    note = "a transactional projection runs on the database of the connection that its functions take: `&mut sqlx::PgConnection` is for `mire::Postgres`, and `&mut sqlx::SqliteConnection` for `mire::Sqlite`",
     note = "a projection with a table is given by its type: `{Self}` alone in `runner!`, or `subscribe_table::<{Self}>()`"
 )]
 pub trait ActingProjection<DB: Backend>: Sized {

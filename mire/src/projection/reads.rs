@@ -280,21 +280,24 @@ pub fn copy_of<P: ParameterOf<F>, F: Clone>(field: &F) -> P {
 pub trait NoSubscription {
     /// No name.
     const SUBSCRIPTION: &'static str = "";
+    /// No name, which is also what a projection that acts has.
+    const __MIRE_TABLE: &'static str = "";
 }
 
 impl<T: ?Sized> NoSubscription for T {}
 
-/// Stops the compiler when the last of these projections, each with the name of its subscription, has
-/// the same one as another. The empty one is none.
+/// Stops the compiler when the last of these projections, each with the names of its subscription and
+/// its table, has one of them in common with another. The empty one is none.
 #[track_caller]
-pub const fn distinct_subscription(projections: &[(&str, &str)]) {
-    if let [others @ .., (projection, subscription)] = projections
-        && !subscription.is_empty()
-    {
+pub const fn distinct_subscription(projections: &[(&str, &str, &str)]) {
+    if let [others @ .., (projection, subscription, table)] = projections {
         let mut others = others;
-        while let [(other, others_subscription), rest @ ..] = others {
-            if is_same(others_subscription, subscription) {
+        while let [(other, others_subscription, others_table), rest @ ..] = others {
+            if !subscription.is_empty() && is_same(others_subscription, subscription) {
                 tell_same(other, projection, subscription);
+            }
+            if !table.is_empty() && is_same(others_table, table) {
+                tell_same_table(other, projection, table);
             }
             others = rest;
         }
@@ -318,6 +321,22 @@ const fn tell_same(first: &str, second: &str, subscription: &str) {
              with `subscription = \"…\"`",
         );
     }
+    panic!("{}", text.as_str());
+}
+
+#[track_caller]
+const fn tell_same_table(first: &str, second: &str, table: &str) {
+    let mut text = Text::new();
+    text.push("`");
+    text.push(first);
+    text.push("` and `");
+    text.push(second);
+    text.push("` both keep the table `");
+    text.push(table);
+    text.push(
+        "`, so one would replace the other's\nhelp: give each a name of its own with \
+         `table = \"…\"`",
+    );
     panic!("{}", text.as_str());
 }
 

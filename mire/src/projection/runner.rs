@@ -35,6 +35,7 @@ use crate::store::EventStore;
 /// runner.run(CancellationToken::new()).await
 /// # }
 /// ```
+#[must_use = "a runner does nothing until it is run"]
 pub struct ProjectionRunner<DB: Backend> {
     inner: Arc<Inner<DB>>,
 }

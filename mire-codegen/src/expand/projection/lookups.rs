@@ -5,7 +5,6 @@ use quote::quote;
 
 use crate::expand::docs;
 use crate::expand::located::{located, start};
-use crate::expand::questionable::questionable;
 use crate::model::{Column, Projection, Table};
 use crate::names;
 
@@ -83,6 +82,8 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: &Column) -> T
         impl #declared #ident #arguments #where_clause {
             #subscription_docs
             #vis const SUBSCRIPTION: &'static str = #subscription;
+            #[doc(hidden)]
+            #vis const __MIRE_TABLE: &'static str = #table_name;
 
             #get_docs
             #vis async fn get<#backend: #krate::Backend>(
@@ -142,6 +143,11 @@ fn page(krate: &TokenStream, last: &TokenStream) -> TokenStream {
     }
 }
 
+/// Types that can have an index for certain.
+const COLUMNS: [&str; 12] = [
+    "bool", "f32", "f64", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "String",
+];
+
 /// The look-ups by an indexed column.
 fn by_index(projection: &Projection, column: &Column, key: &Column) -> TokenStream {
     let Projection {
@@ -183,8 +189,8 @@ fn by_index(projection: &Projection, column: &Column, key: &Column) -> TokenStre
     let range_page = page(krate, &quote!((&#ty, &#key)));
     let at = start(ty);
     // A type that can't have an index is reported where its column is declared.
-    let known =
-        questionable(ty).map(|ty| quote!(where for<'any> #ty: #krate::__private::IndexColumn));
+    let certain = COLUMNS.contains(&&*names::path_text(ty));
+    let known = (!certain).then(|| quote!(where for<'any> #ty: #krate::__private::IndexColumn));
     let by_index = located(
         quote!(#krate::table::by_index(store, #name, value, page)),
         at,

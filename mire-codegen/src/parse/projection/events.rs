@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Attribute, Meta, Path};
+use syn::{Attribute, Expr, Meta, Path};
 
 use crate::attrs::{Listed, Naming, Words, listed};
 use crate::errors::Errors;
@@ -53,7 +53,10 @@ pub(super) fn on(
         ignored.paths.extend(more.paths);
         ignored.unclear |= more.unclear;
     }
-    let own = attrs.own_or_foreign(&name, errors);
+    let mut own = attrs.own_or_foreign(&name, errors);
+    for attr in &mut own {
+        in_parentheses(attr, errors);
+    }
     if own.is_empty() {
         // Other attributes are of a place where the function is to be moved to.
         attrs.rest.retain(|attr| attr.path().is_ident("cfg"));
@@ -84,6 +87,23 @@ pub(super) fn on(
         words,
     };
     (function, attrs, Some(on))
+}
+
+/// Takes `#[on = AccountEvent::Opened]` for what was meant.
+fn in_parentheses(attr: &mut Attribute, errors: &mut Errors) {
+    let Meta::NameValue(pair) = &attr.meta else {
+        return;
+    };
+    let (path, event) = (&pair.path, &pair.value);
+    if !matches!(event, Expr::Path(_)) {
+        return;
+    }
+    errors.at(
+        pair.eq_token.span(),
+        "`#[on(…)]` takes its event in parentheses",
+        format_args!("write `#[on({})]`", names::path_text(event)),
+    );
+    attr.meta = syn::parse_quote!(#path(#event));
 }
 
 impl Sorted {
@@ -240,6 +260,11 @@ impl Reads {
         let none_is_read = strays.len() == named.len();
         let mut mistakes: Vec<(&Path, String)> = Vec::new();
         for (path, text) in declared.iter().zip(&read) {
+            let events = format!("{text}Event");
+            if read.contains(&events) {
+                mistakes.push((path, is_aggregate(text, &events)));
+                continue;
+            }
             if named.iter().any(|set| set.text == *text) {
                 self.add(path, errors);
                 continue;
@@ -262,8 +287,7 @@ impl Reads {
                     vec![set],
                 )
             } else if let Some(set) = aggregate {
-                let wrong = format!("`{text}` is the aggregate; its events are `{}`", set.text);
-                (wrong, vec![*set])
+                (is_aggregate(text, &set.text), vec![*set])
             } else if let Some(set) = near.filter(|set| set.count > 1) {
                 (not_named(text, &set.text), vec![*set])
             } else if let Some(first) = strays.first().filter(|_| none_is_read && near.is_none()) {
@@ -354,6 +378,15 @@ impl Reads {
             return None;
         }
         let known = || self.sets.iter().map(|set| set.text.as_str());
+        let events = format!("{text}Event");
+        if let Some(events) = known().find(|known| *known == events) {
+            errors.on(
+                &set,
+                is_aggregate(&text, events),
+                format_args!("write `{events}::{variant}`"),
+            );
+            return None;
+        }
         let same = known().find(|known| last(known) == last(&text));
         let misspelt = known().find(|known| strsim::damerau_levenshtein(known, &text) < 3);
         let mend = if let Some(same) = same {
@@ -399,6 +432,10 @@ impl Reads {
             all.join(" or ")
         }
     }
+}
+
+fn is_aggregate(text: &str, events: &str) -> String {
+    format!("`{text}` is the aggregate; its events are `{events}`")
 }
 
 fn not_named(read: &str, named: &str) -> String {

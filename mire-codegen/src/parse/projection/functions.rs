@@ -6,14 +6,17 @@ use syn::spanned::Spanned;
 use syn::{FnArg, Pat, Path, Type};
 
 use super::events::{On, Reads};
+use super::fallible;
 use super::is_private;
 use super::lent::{self, Meant};
+use super::patterns;
 use crate::errors::Errors;
 use crate::fingerprint::Fingerprint;
 use crate::keywords::{Place, words_of};
 use crate::model::{Argument, Call, Effect, Handler, WrittenFunction};
 use crate::names;
 use crate::parse::attributes::{NoCfg, Sorted};
+use crate::parse::content::is_empty_block;
 use crate::parse::functions::{
     self, Declared, SelfKind, receiver, refuse_generics, refuse_qualifiers, return_type,
 };
@@ -186,6 +189,7 @@ impl Handlers {
         let before = errors.count();
         let mut arguments = Vec::new();
         let mut mended: Vec<(Ident, Type)> = Vec::new();
+        patterns::take_out(function, &reads.sets, errors);
         for Declared { parameter, ty, .. } in functions::parameters(function, errors) {
             let ident = parameter.ident;
             if deletes && self.table {
@@ -200,6 +204,21 @@ impl Handlers {
                 Type::Reference(reference) => Some((reference, reference.mutability.is_some())),
                 _ => None,
             };
+            if let Some((reference, false)) = lent
+                && let Some(lifetime) = reference
+                    .lifetime
+                    .as_ref()
+                    .filter(|it| it.ident == "static")
+            {
+                let (elem, text) = (&reference.elem, names::type_text(&reference.elem));
+                errors.at(
+                    lifetime.span(),
+                    "what a function takes is lent to it for its call",
+                    format_args!("write `{ident}: &{text}`"),
+                );
+                mended.push((ident, syn::parse_quote!(&#elem)));
+                continue;
+            }
             let argument = match lent {
                 Some((reference, false)) if is_plain_info(&reference.elem) => {
                     if arguments.iter().any(|it| matches!(it, Argument::Info)) {
@@ -220,7 +239,7 @@ impl Handlers {
                     );
                     Argument::Info
                 }
-                Some((reference, true)) if self.table || is_connection(&reference.elem) => {
+                Some((reference, true)) if self.table || lent::is_connection(&reference.elem) => {
                     let twice = arguments
                         .iter()
                         .any(|it| matches!(it, Argument::Connection));
@@ -232,15 +251,16 @@ impl Handlers {
                     Argument::Connection
                 }
                 _ => {
-                    let connection = lent::connection(&ident, &ty);
+                    let of_database = lent::connection(&ident, &ty);
+                    let is_of_database = of_database.is_some();
                     let sets = &reads.sets;
-                    if let Some(meant) = connection.or_else(|| lent::event(&ident, &ty, sets)) {
+                    if let Some(meant) = of_database.or_else(|| lent::event(&ident, &ty, sets)) {
                         let Meant {
                             wrong,
                             mend,
                             connection,
                         } = meant;
-                        if self.table && connection.is_some() {
+                        if self.table && is_of_database {
                             self.connection(&ty, false, errors);
                         } else {
                             errors.on(&ty, wrong, mend);
@@ -348,10 +368,6 @@ fn is_plain_info(ty: &Type) -> bool {
         && lent::held(ty).is_some_and(|path| names::path_text(path) == names::path_text(ty))
 }
 
-fn is_connection(ty: &Type) -> bool {
-    names::path_text(ty).ends_with("Connection")
-}
-
 /// Whether a type is a generic parameter of the function.
 fn is_generic(function: &Function, ty: &Type) -> bool {
     let mut params = function.sig.generics.type_params();
@@ -454,8 +470,16 @@ fn check_fold(function: &mut Function, deletes: bool, errors: &mut Errors) -> bo
             format_args!(
                 "{what} returns something, but the event has happened, and its row follows"
             ),
-            "remove the return type",
+            "remove the return type: a command refuses what can't be, and a fold ignores what it can't take",
         );
+    } else if let Some(question) = function.body.as_ref().and_then(fallible::question) {
+        errors.at(
+            question,
+            format_args!("{what} can't fail: the event has happened, and its row follows"),
+            "remove the `?`: a command refuses what can't be, and a fold ignores what it can't take",
+        );
+        // What rustc says of it would only follow.
+        function.body = Some(quote!({}));
     }
     if !is_private(&function.vis) {
         errors.at(
@@ -534,11 +558,4 @@ fn no_body(span: Span, what: &str, errors: &mut Errors) {
         format_args!("{what} has no body"),
         "write what it does, or `{}` for nothing",
     );
-}
-
-fn is_empty_block(body: &TokenStream) -> bool {
-    matches!(
-        body.clone().into_iter().next(),
-        Some(proc_macro2::TokenTree::Group(group)) if group.stream().is_empty()
-    )
 }

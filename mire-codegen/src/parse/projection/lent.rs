@@ -19,10 +19,13 @@ pub(super) struct Meant {
 /// A parameter that is meant for the connection of a transaction, or for what can begin one.
 pub(super) fn connection(ident: &Ident, ty: &Type) -> Option<Meant> {
     let Some(path) = held(ty) else {
-        return is_executor(ty).then(|| lent(ident, None));
+        return executor(ty).map(|connection| lent(ident, connection));
     };
     let last = path.segments.last()?;
     let name = names::text(&last.ident);
+    if OTHER_CONNECTIONS.contains(&&*name) {
+        return Some(of_no_store(ident, path));
+    }
     if CONNECTIONS.contains(&&*name) {
         return Some(lent(ident, Some(path.to_token_stream())));
     }
@@ -33,19 +36,27 @@ pub(super) fn connection(ident: &Ident, ty: &Type) -> Option<Meant> {
         "PgTransaction" => Some(lent(ident, Some(quote!(sqlx::PgConnection)))),
         "SqliteTransaction" => Some(lent(ident, Some(quote!(sqlx::SqliteConnection)))),
         "EventStore" => Some(outlives(ident, path, "a store")),
-        "PgPool" | "SqlitePool" | "MySqlPool" | "AnyPool" => Some(outlives(ident, path, "a pool")),
-        "Pool" if is_of_sqlx => Some(outlives(ident, path, "a pool")),
+        "PgPool" => Some(pool(ident, path, Some(quote!(sqlx::PgConnection)))),
+        "SqlitePool" => Some(pool(ident, path, Some(quote!(sqlx::SqliteConnection)))),
+        "MySqlPool" | "AnyPool" => Some(outlives(ident, path, "a pool")),
+        "Pool" if is_of_sqlx => Some(pool(ident, path, database)),
         _ => None,
     }
 }
 
-/// The connections of sqlx's databases.
-const CONNECTIONS: [&str; 4] = [
-    "PgConnection",
-    "SqliteConnection",
-    "MySqlConnection",
-    "AnyConnection",
-];
+/// The connections of the databases that a store can be in.
+const CONNECTIONS: [&str; 2] = ["PgConnection", "SqliteConnection"];
+
+/// The connections of sqlx's other databases.
+const OTHER_CONNECTIONS: [&str; 2] = ["MySqlConnection", "AnyConnection"];
+
+/// A connection to a database that no store is in.
+fn of_no_store(ident: &Ident, path: &Path) -> Meant {
+    Meant {
+        wrong: format!("no store has a `{}`", names::path_text(path)),
+        ..lent(ident, None)
+    }
+}
 
 fn lent(ident: &Ident, connection: Option<TokenStream>) -> Meant {
     let mend = match &connection {
@@ -73,6 +84,20 @@ fn outlives(ident: &Ident, path: &Path, what: &str) -> Meant {
     }
 }
 
+/// A pool: it works beside the transaction, where its connection was perhaps meant.
+fn pool(ident: &Ident, path: &Path, connection: Option<TokenStream>) -> Meant {
+    let meant = outlives(ident, path, "a pool");
+    let Some(connection) = connection else {
+        return meant;
+    };
+    let other = &meant.mend;
+    let mend = format!(
+        "for what is committed with the checkpoint, write `{ident}: &mut {}`; for other work, {other}",
+        names::path_text(&connection)
+    );
+    Meant { mend, ..meant }
+}
+
 /// The connection to the database that a type of sqlx names.
 fn database(path: &Path) -> Option<TokenStream> {
     let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else {
@@ -91,24 +116,25 @@ fn database(path: &Path) -> Option<TokenStream> {
     })
 }
 
-fn is_executor(ty: &Type) -> bool {
+/// What an `impl …Executor` runs on, as far as that is known; `None` for another type.
+fn executor(ty: &Type) -> Option<Option<TokenStream>> {
     let Type::ImplTrait(ty) = ty else {
-        return false;
+        return None;
     };
-    ty.bounds.iter().any(|bound| match bound {
-        TypeParamBound::Trait(bound) => {
-            let last = bound.path.segments.last();
-            last.is_some_and(|last| last.ident == "Executor" || last.ident == "Acquire")
-        }
-        _ => false,
+    ty.bounds.iter().find_map(|bound| match bound {
+        TypeParamBound::Trait(bound) => match &*names::text(&bound.path.segments.last()?.ident) {
+            "Executor" | "Acquire" => Some(None),
+            "PgExecutor" => Some(Some(quote!(sqlx::PgConnection))),
+            "SqliteExecutor" => Some(Some(quote!(sqlx::SqliteConnection))),
+            _ => None,
+        },
+        _ => None,
     })
 }
 
 /// A parameter that is meant for the event as a whole.
 pub(super) fn event(ident: &Ident, ty: &Type, reads: &[EventSet]) -> Option<Meant> {
-    let written = names::path_text(held(ty)?);
-    let last = |text: &str| text.rsplit("::").next().unwrap_or_default().to_owned();
-    let set = reads.iter().find(|set| last(&set.text) == last(&written))?;
+    let set = set(ty, reads)?;
     Some(Meant {
         wrong: format!(
             "a parameter is a field of the event, and `{ident}` would be all of `{}`",
@@ -119,6 +145,19 @@ pub(super) fn event(ident: &Ident, ty: &Type, reads: &[EventSet]) -> Option<Mean
         ),
         connection: None,
     })
+}
+
+/// The enum of events that a type is, or holds.
+pub(super) fn set<'a>(ty: &Type, reads: &'a [EventSet]) -> Option<&'a EventSet> {
+    let written = names::path_text(held(ty)?);
+    let last = |text: &str| text.rsplit("::").next().unwrap_or_default().to_owned();
+    reads.iter().find(|set| last(&set.text) == last(&written))
+}
+
+/// Whether a type is a connection, of a database that a store can be in or of a backend's.
+pub(super) fn is_connection(ty: &Type) -> bool {
+    let text = names::path_text(ty);
+    text.ends_with("Connection") && !OTHER_CONNECTIONS.iter().any(|other| text.ends_with(other))
 }
 
 /// Whether a type is, or holds, the info of an event.

@@ -24,8 +24,9 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    pub(super) fn is_key(&self) -> bool {
-        self.key.is_some()
+    /// What marks it as the key.
+    pub(super) fn key(&self) -> Option<Span> {
+        self.key
     }
 
     /// What marks it, besides `#[key]`.
@@ -225,7 +226,7 @@ pub(super) fn key(data: &Data, columns: &[Declared], errors: &mut Errors) -> Opt
         errors.at(
             ident.span(),
             format_args!("the table of `{ident}` has no key"),
-            "mark the field that names a row with `#[key]`: the id of the aggregate, or another field of the events",
+            "mark the field that names a row with `#[key]`: the id of the aggregate, or another field of the events; or, to act, write `async fn … (&self)`",
         );
         return None;
     };
