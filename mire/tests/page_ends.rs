@@ -144,7 +144,7 @@ mire::projection!(
         self.small_zero = self.zero as f32;
         self.json_zero = self.zero;
         self.no_ratio += i64::from(self.ratio.is_none());
-        self.ratio = Some((-value).sqrt());
+        self.ratio = Some((-value).sqrt()).filter(|ratio| ratio.is_finite());
         self.spent.0 += value;
     }
 );
