@@ -4,25 +4,48 @@
 //! a number would then be read as `None`, or not at all, long after it was stored: so it is refused.
 
 use std::fmt;
+use std::io::{self, Write};
 
 use serde::ser::{
     self, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
+use serde_json::ser::Formatter;
 use serde_json::{Error, Result};
 
 /// The text of a value.
 pub(crate) fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String> {
-    let text = serde_json::to_string(value)?;
-    refuse_lost_numbers(value, &text)?;
-    Ok(text)
+    written(value, |serializer| value.serialize(serializer))
 }
 
-/// Fails for a value whose `text` has a `null` for a number.
-pub(crate) fn refuse_lost_numbers<T: Serialize + ?Sized>(value: &T, text: &str) -> Result<()> {
-    match text.contains("null") {
-        true => value.serialize(Numbers { field: "" }),
-        false => Ok(()),
+/// What `write` makes of a value.
+pub(crate) fn written<T: Serialize + ?Sized>(
+    value: &T,
+    write: impl FnOnce(&mut serde_json::Serializer<&mut Vec<u8>, NotesNull<'_>>) -> Result<()>,
+) -> Result<String> {
+    let (mut text, mut has_null) = (Vec::with_capacity(64), false);
+    let formatter = NotesNull(&mut has_null);
+    write(&mut serde_json::Serializer::with_formatter(
+        &mut text, formatter,
+    ))?;
+    if has_null {
+        refuse_lost_numbers(value)?;
+    }
+    String::from_utf8(text).map_err(ser::Error::custom)
+}
+
+/// Fails for a value in which a number is one that JSON has not.
+pub(crate) fn refuse_lost_numbers<T: Serialize + ?Sized>(value: &T) -> Result<()> {
+    value.serialize(Numbers { field: "" })
+}
+
+/// Writes compact text, and notes whether there is a `null`: only then a number may be lost.
+pub(crate) struct NotesNull<'a>(&'a mut bool);
+
+impl Formatter for NotesNull<'_> {
+    fn write_null<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        *self.0 = true;
+        writer.write_all(b"null")
     }
 }
 

@@ -226,7 +226,9 @@ impl Json {
         let mut serializer = serde_json::Serializer::with_formatter(&mut text, OneZero);
         value.serialize(&mut serializer).map_err(ColumnError::new)?;
         let text = String::from_utf8(text).map_err(ColumnError::new)?;
-        crate::json::refuse_lost_numbers(value, &text).map_err(ColumnError::new)?;
+        if text.contains("null") {
+            crate::json::refuse_lost_numbers(value).map_err(ColumnError::new)?;
+        }
         Ok(Self(text))
     }
 

@@ -86,13 +86,9 @@ impl<T> NotCopied<T> for Copied<'_, T> {
 
 /// The payload of an event: its fields alone.
 pub fn encode_event<E: EventSet>(event: &E) -> Result<String, serde_json::Error> {
-    let mut json = Vec::with_capacity(64);
-    event.serialize(PayloadSerializer(&mut serde_json::Serializer::new(
-        &mut json,
-    )))?;
-    let json = String::from_utf8(json).map_err(<serde_json::Error as serde::ser::Error>::custom)?;
-    crate::json::refuse_lost_numbers(event, &json)?;
-    Ok(json)
+    crate::json::written(event, |serializer| {
+        event.serialize(PayloadSerializer(serializer))
+    })
 }
 
 /// Reads an event by its stored name. A payload of the current version is read straight from the
