@@ -17,6 +17,7 @@ use crate::stream::{ExpectedVersion, ReadDirection, StreamName};
 use recent::{Recent, Taken};
 
 pub(crate) mod coordination;
+mod migrations;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 pub(crate) mod recent;

@@ -9,7 +9,9 @@ use crate::errors::Errors;
 
 /// The content of a macro with its attributes as they were meant.
 pub(super) fn mended(tokens: TokenStream, errors: &mut Errors) -> TokenStream {
+    let before = errors.count();
     let mut mended: Vec<TokenTree> = Vec::new();
+    let as_written = tokens.clone();
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
         let next = tokens.peek();
@@ -53,7 +55,11 @@ pub(super) fn mended(tokens: TokenStream, errors: &mut Errors) -> TokenStream {
             token => mended.push(token),
         }
     }
-    mended.into_iter().collect()
+    // Each mend was told. To put all tokens together anew takes time that hardly anybody needs.
+    match errors.count() > before {
+        true => mended.into_iter().collect(),
+        false => as_written,
+    }
 }
 
 /// The macros' own word in `[event]` or `[event(…)]`.
@@ -90,14 +96,13 @@ fn in_parentheses(group: Group, errors: &mut Errors) -> Group {
     let Some(TokenTree::Ident(word)) = tokens.next() else {
         return group;
     };
-    let words: Vec<TokenTree> = tokens.collect();
-    let Some(TokenTree::Ident(first)) = words.first() else {
+    let Some(TokenTree::Ident(first)) = tokens.next() else {
         return group;
     };
     if OWN.iter().all(|own| word != own) {
         return group;
     }
-    let words: TokenStream = words.iter().cloned().collect();
+    let words: TokenStream = [first.clone().into()].into_iter().chain(tokens).collect();
     errors.at(
         first.span(),
         format_args!("`#[{word}(…)]` takes its words in parentheses"),

@@ -332,11 +332,12 @@ impl<'m, DB: Backend> Leader<'m, DB> {
             tx.commit().await?;
             anyhow::Ok(())
         };
-        match timeout(PAUSE_MAX, note).await {
-            Ok(Ok(())) => self.hindered = hindrance.is_some(),
-            failed => tracing::warn!(
+        let noted = timeout(PAUSE_MAX, note).await;
+        match noted.map_err(anyhow::Error::from).flatten() {
+            Ok(()) => self.hindered = hindrance.is_some(),
+            Err(error) => tracing::warn!(
                 subscription_id = self.member.id(),
-                ?failed,
+                error = %told(error.as_ref()),
                 hindrance,
                 "can't note what hinders a subscription"
             ),

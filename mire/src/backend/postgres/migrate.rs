@@ -7,16 +7,14 @@
 
 use std::time::Duration;
 
-use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{PgConnection, Postgres, SqlSafeStr};
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::{PgConnection, Postgres};
 
+use crate::backend::migrations::{Migrations, TABLE, are_applied, described, migrator};
 use crate::backend::{Db, EventLog, Result, TxLimits};
 use crate::error::EventStoreError;
 
-const TABLE: &str = "mire_migrations";
-
-/// Every migration, in order. They are never edited once released, only followed.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
+const MIGRATIONS: Migrations = &[
     (
         1,
         "event log",
@@ -35,7 +33,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
 ];
 
 pub(super) async fn migrate(db: &Db<Postgres>, lock_timeout: Duration) -> Result<()> {
-    let migrator = migrator();
+    let migrator = migrator(MIGRATIONS);
     let mut conn = db.pool.acquire().await?;
     // A role that may not create anything opens a store whose schema is there.
     if is_current(&mut conn, &migrator).await? {
@@ -66,27 +64,7 @@ pub(super) async fn migrate(db: &Db<Postgres>, lock_timeout: Duration) -> Result
     Ok(())
 }
 
-fn migrator() -> Migrator {
-    let migrations = MIGRATIONS.iter().map(|(version, description, sql)| {
-        Migration::new(
-            *version,
-            (*description).into(),
-            MigrationType::Simple,
-            sql.into_sql_str(),
-            false,
-        )
-    });
-    let mut migrator = Migrator::with_migrations(migrations.collect());
-    migrator.dangerous_set_table_name(TABLE);
-    // The advisory lock is ours; sqlx's own is a session's, which outlives a lost connection.
-    migrator.set_locking(false);
-    // A newer release may have migrated while this one is being rolled out or back.
-    migrator.set_ignore_missing(true);
-    migrator
-}
-
-/// Whether all migrations are applied as they stand here. Migrations are only ever added, so that
-/// stays true.
+/// Whether there is nothing to do.
 async fn is_current(conn: &mut PgConnection, migrator: &Migrator) -> Result<bool> {
     // In the schema where it would be made, and in no other one of the search path.
     let exists: bool = sqlx::query_scalar(
@@ -101,19 +79,16 @@ async fn is_current(conn: &mut PgConnection, migrator: &Migrator) -> Result<bool
         .list_applied_migrations(TABLE)
         .await
         .map_err(describe)?;
-    Ok(migrator.iter().all(|migration| {
-        applied
-            .iter()
-            .any(|it| (it.version, &it.checksum) == (migration.version, &migration.checksum))
-    }))
+    Ok(are_applied(migrator, &applied))
 }
 
+/// Tells a role that may not what it needs.
 fn describe(error: MigrateError) -> EventStoreError {
-    match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+    match described(error) {
+        EventStoreError::Database(error) => {
             not_allowed(&error).unwrap_or(EventStoreError::Database(error))
         }
-        other => EventStoreError::Migration(Box::new(other)),
+        other => other,
     }
 }
 

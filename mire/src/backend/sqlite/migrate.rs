@@ -10,17 +10,15 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::migrate::{AppliedMigration, Migrate, MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{SqlSafeStr, Sqlite, SqliteConnection};
+use sqlx::migrate::{Migrate, Migrator};
+use sqlx::{Sqlite, SqliteConnection};
 
 use super::turn::turn;
+use crate::backend::migrations::{Migrations, TABLE, are_applied, described, migrator};
 use crate::backend::{Db, EventLog, Result, TxLimits};
 use crate::error::{DbErrorKind, EventStoreError};
 
-const TABLE: &str = "mire_migrations";
-
-/// Every migration, in order. They are never edited once released, only followed.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
+const MIGRATIONS: Migrations = &[
     (
         1,
         "event log",
@@ -48,7 +46,7 @@ pub(super) async fn migrate(db: &Db<Sqlite>, lock_timeout: Duration) -> Result<(
 
 async fn bring_up(db: &Db<Sqlite>, lock_timeout: Duration) -> Result<()> {
     check_settings(db).await?;
-    let migrator = migrator();
+    let migrator = migrator(MIGRATIONS);
     if is_ready(&mut *db.pool.acquire().await?, &migrator).await {
         return Ok(());
     }
@@ -62,28 +60,9 @@ async fn bring_up(db: &Db<Sqlite>, lock_timeout: Duration) -> Result<()> {
     migrator
         .run_direct(None, &mut *tx.tx, false)
         .await
-        .map_err(describe)?;
+        .map_err(described)?;
 
     tx.commit().await
-}
-
-fn migrator() -> Migrator {
-    let migrations = MIGRATIONS.iter().map(|(version, description, sql)| {
-        Migration::new(
-            *version,
-            (*description).into(),
-            MigrationType::Simple,
-            sql.into_sql_str(),
-            false,
-        )
-    });
-    let mut migrator = Migrator::with_migrations(migrations.collect());
-    migrator.dangerous_set_table_name(TABLE);
-    // The transaction has the file's write lock.
-    migrator.set_locking(false);
-    // A newer release may have migrated while this one is being rolled out or back.
-    migrator.set_ignore_missing(true);
-    migrator
 }
 
 /// Whether there is nothing to do. What can't be read is left to whoever does it, to be told of.
@@ -94,22 +73,7 @@ async fn is_ready(conn: &mut SqliteConnection, migrator: &Migrator) -> bool {
     let Ok(applied) = conn.list_applied_migrations(TABLE).await else {
         return false;
     };
-    let all = migrator.iter().all(|migration| {
-        let same = |applied: &AppliedMigration| {
-            applied.version == migration.version && applied.checksum == migration.checksum
-        };
-        applied.iter().any(same)
-    });
-    all && mode.is_ok_and(|mode| mode == "wal")
-}
-
-fn describe(error: MigrateError) -> EventStoreError {
-    match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            EventStoreError::Database(error)
-        }
-        other => EventStoreError::Migration(Box::new(other)),
-    }
+    are_applied(migrator, &applied) && mode.is_ok_and(|mode| mode == "wal")
 }
 
 /// Refuses settings under which a guarantee would not hold.

@@ -10,7 +10,7 @@ use std::fmt;
 use sqlx::error::{DatabaseError, ErrorKind};
 
 use crate::backend::Result;
-use crate::error::EventStoreError;
+use crate::error::{EventStoreError, told};
 
 /// As many answers as there are callers.
 pub(in crate::store) fn copies<T>(error: EventStoreError, count: usize) -> Vec<Result<T>> {
@@ -56,7 +56,7 @@ fn copy(error: &EventStoreError) -> EventStoreError {
             recorded: *recorded,
         },
         // No statement for several callers ends with any other.
-        other => E::Database(sqlx::Error::Protocol(in_full(other))),
+        other => E::Database(sqlx::Error::Protocol(told(other))),
     }
 }
 
@@ -72,19 +72,8 @@ fn copy_driver(error: &sqlx::Error) -> sqlx::Error {
         sqlx::Error::WorkerCrashed => sqlx::Error::WorkerCrashed,
         sqlx::Error::RowNotFound => sqlx::Error::RowNotFound,
         sqlx::Error::Protocol(what) => sqlx::Error::Protocol(what.clone()),
-        other => sqlx::Error::Protocol(in_full(other)),
+        other => sqlx::Error::Protocol(told(other)),
     }
-}
-
-/// An error and its sources.
-fn in_full(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 /// What a database said, without the driver's own type.
