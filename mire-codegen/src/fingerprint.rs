@@ -46,8 +46,12 @@ impl Fingerprint {
         }
     }
 
+    pub(crate) fn finish(self) -> u64 {
+        self.0
+    }
+
     /// 31 bits, never negative as an `i32`.
-    pub(crate) fn finish(self) -> u32 {
+    pub(crate) fn folded(self) -> u32 {
         let folded = self.0 ^ (self.0 >> 32);
         u32::try_from(folded & 0x7fff_ffff).unwrap_or_default()
     }
@@ -69,7 +73,7 @@ mod tests {
     fn of(source: &str) -> u32 {
         let mut fingerprint = Fingerprint::new();
         fingerprint.tokens(source.parse().unwrap());
-        fingerprint.finish()
+        fingerprint.folded()
     }
 
     #[test]

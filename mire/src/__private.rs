@@ -14,8 +14,8 @@ pub use rows::{ColumnOf, IndexColumn, JsonColumn, column, index_column, json_col
 pub use {serde, serde_json, sqlx, uuid};
 
 pub use crate::event::set::{
-    Copied, EventDef, EventField, EventSet, NotCopied, decode_event, decode_struct, encode_event,
-    event_field,
+    Copied, EventDef, EventField, EventSet, NotCopied, Variants, decode_event, decode_struct,
+    encode_event, event_field,
 };
 pub use crate::projection::acting::{
     Acting, Acts, ActsIn, Added, DatabaseOf, Handling, Held, NotAdded, Outcome, Reads, act, act_in,

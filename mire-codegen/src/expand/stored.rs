@@ -4,6 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
+use crate::fingerprint::Fingerprint;
 use crate::model::{StoredVariant, VariantShape};
 use crate::names;
 
@@ -19,6 +20,7 @@ pub(crate) fn event_data(
         .map(|variant| names::text(&variant.ident))
         .collect();
     names.sort();
+    let names = variants_of(krate, &names);
     let stored = variants.iter().map(|variant| &variant.stored);
     let mut sorted: Vec<(u32, &StoredVariant)> = (0..).zip(variants).collect();
     sorted.sort_by(|(_, a), (_, b)| a.stored.cmp(&b.stored));
@@ -66,10 +68,19 @@ pub(crate) fn event_data(
         #[automatically_derived]
         impl #krate::__private::EventSet for #ident {
             const EVENTS: &'static [#krate::__private::EventDef] = &[#(#events),*];
-            const VARIANTS: &'static [&'static str] = &[#(#names),*];
+            const VARIANTS: #krate::__private::Variants = #names;
             const CATEGORY: &'static str = #category;
         }
     }
+}
+
+/// Variants of an enum, by their sorted names.
+pub(crate) fn variants_of(krate: &TokenStream, names: &[String]) -> TokenStream {
+    let names = names.join(" ");
+    let mut hash = Fingerprint::new();
+    hash.text(&names);
+    let hash = hash.finish();
+    quote!(#krate::__private::Variants { names: #names, hash: #hash })
 }
 
 /// A `match` on the variant; an enum without variants has no value to match on.

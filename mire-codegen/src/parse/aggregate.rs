@@ -220,7 +220,7 @@ fn aggregate(
                 quote!(#docs #lints #(#rest)* #data)
             },
             ident,
-            fingerprint: fingerprint.finish(),
+            fingerprint: fingerprint.folded(),
         },
         category,
         id,

@@ -3,7 +3,7 @@
 
 use std::ops::Deref;
 
-use crate::event::set::{EventDef, EventSet, decode_known};
+use crate::event::set::{EventDef, EventSet, Variants, decode_known};
 use crate::subscription::PageEvent;
 use crate::upcast::{DecodeError, UnknownEventType};
 
@@ -14,7 +14,7 @@ pub type ReadEvent<R> = Option<Result<Option<R>, DecodeError>>;
 pub struct Set<R> {
     category: &'static str,
     events: &'static [EventDef],
-    variants: &'static [&'static str],
+    variants: Variants,
     known: fn() -> &'static [&'static str],
     read: fn(&PageEvent<'_>) -> ReadEvent<R>,
 }
@@ -36,11 +36,12 @@ impl<R> Set<R> {
         self.category
     }
 
-    /// The fingerprint of a declaration that handles these variants, sorted by name. It covers what
-    /// makes other rows of the same declaration: the category, since other streams are read then, and
-    /// the versions, in another one of which the same fields can mean something else.
+    /// The fingerprint of a declaration that handles the variants of these names, with a space between
+    /// two. It covers what makes other rows of the same declaration: the category, since other streams
+    /// are read then, and the versions, in another one of which the same fields can mean something
+    /// else.
     #[must_use]
-    pub const fn fingerprint(&self, declaration: u32, handled: &[&str]) -> u32 {
+    pub const fn fingerprint(&self, declaration: u32, handled: &str) -> u32 {
         let mut fingerprint = mixed_text(declaration, self.category);
         let mut at = 0;
         while at < self.events.len() {
@@ -54,27 +55,14 @@ impl<R> Set<R> {
     }
 
     /// Stops the compiler when a variant is neither handled nor ignored. `path` is the enum as the
-    /// projection names it, and `named` has the names of its variants that the projection handles or
-    /// ignores, sorted: both lists are walked once, since the compiler runs this for every projection.
+    /// projection names it, and `named` are the variants that the projection handles or ignores.
     ///
     /// A name that is no variant's is left to rustc, which suggests a near one where it stands; what
     /// is missing is not told then, since it is probably the one that was meant.
     #[track_caller]
-    pub const fn all_handled(&self, projection: &str, path: &str, named: &[&str]) {
-        let mut missing = None;
-        let (mut at, mut seen) = (0, 0);
-        while at < self.variants.len() {
-            if seen < named.len() && is_same(self.variants[at], named[seen]) {
-                seen += 1;
-            } else if missing.is_none() {
-                missing = Some(at);
-            }
-            at += 1;
-        }
-        if let Some(first) = missing
-            && seen == named.len()
-        {
-            self.tell_missing(projection, path, named, first);
+    pub const fn all_handled(&self, projection: &str, path: &str, named: &Variants) {
+        if named.hash != self.variants.hash {
+            self.tell_missing(projection, path, named.names);
         }
     }
 
@@ -114,22 +102,31 @@ impl<R> Set<R> {
     }
 
     #[track_caller]
-    const fn tell_missing(&self, projection: &str, path: &str, named: &[&str], first: usize) {
-        let mut missing = Text::new();
-        let mut at = first;
-        while at < self.variants.len() {
-            let variant = self.variants[at];
+    const fn tell_missing(&self, projection: &str, path: &str, named: &str) {
+        let mut names = named;
+        while !names.is_empty() {
+            let (name, others) = first_name(names);
+            if !is_in(name, self.variants.names) {
+                return;
+            }
+            names = others;
+        }
+        let (mut first, mut missing) = ("", Text::new());
+        let mut variants = self.variants.names;
+        while !variants.is_empty() {
+            let (variant, others) = first_name(variants);
             if !is_in(variant, named) {
-                if at > first {
+                if first.is_empty() {
+                    first = variant;
+                } else {
                     missing.push(", ");
                 }
                 missing.push(path);
                 missing.push("::");
                 missing.push(variant);
             }
-            at += 1;
+            variants = others;
         }
-        let first = self.variants[first];
         let mut text = Text::new();
         text.push("the projection `");
         text.push(projection);
@@ -340,15 +337,30 @@ const fn tell_same_table(first: &str, second: &str, table: &str) {
     panic!("{}", text.as_str());
 }
 
-const fn is_in(name: &str, names: &[&str]) -> bool {
-    let mut at = 0;
-    while at < names.len() {
-        if is_same(name, names[at]) {
+/// Whether a name is among names with a space between two.
+const fn is_in(name: &str, names: &str) -> bool {
+    let mut names = names;
+    while !names.is_empty() {
+        let (first, others) = first_name(names);
+        if is_same(name, first) {
             return true;
         }
-        at += 1;
+        names = others;
     }
     false
+}
+
+/// The first of names with a space between two, and the others.
+const fn first_name(names: &str) -> (&str, &str) {
+    let mut end = 0;
+    while end < names.len() {
+        if names.as_bytes()[end] == b' ' {
+            let (name, others) = names.split_at(end);
+            return (name, others.split_at(1).1);
+        }
+        end += 1;
+    }
+    (names, "")
 }
 
 /// `<` on text is not const.

@@ -5,6 +5,7 @@ use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::quote;
 
 use crate::expand::located::{self, located, start};
+use crate::expand::stored::variants_of;
 use crate::model::{Argument, Call, Effect, EventPath, Handler, Projection};
 use crate::names;
 
@@ -80,8 +81,8 @@ pub(super) fn distinct(projection: &Projection) -> TokenStream {
 pub(super) fn fingerprint(projection: &Projection, declaration: u32) -> TokenStream {
     let sets = sets_const();
     let sets = (0..projection.reads.len()).map(|at| {
-        let handled = names_of(projection, at, |it| !matches!(it, Effect::Ignore));
-        quote!(let fingerprint = #sets[#at].fingerprint(fingerprint, &[#(#handled),*]);)
+        let handled = names_of(projection, at, |it| !matches!(it, Effect::Ignore)).join(" ");
+        quote!(let fingerprint = #sets[#at].fingerprint(fingerprint, #handled);)
     });
     quote!({
         let fingerprint = #declaration;
@@ -111,12 +112,12 @@ pub(super) fn all_handled(projection: &Projection) -> TokenStream {
     }
     let name = names::text(&projection.ident);
     let checks = projection.reads.iter().enumerate().map(|(at, set)| {
-        let named = names_of(projection, at, |_| true);
+        let named = variants_of(&projection.krate, &names_of(projection, at, |_| true));
         let text = &set.text;
         let sets = sets_const();
         let call = located::call(
             quote!(#sets[#at].all_handled),
-            quote!(#name, #text, &[#(#named),*]),
+            quote!(#name, #text, &#named),
             &set.path,
         );
         quote!(const _: () = #call;)

@@ -349,5 +349,5 @@ pub(super) fn fingerprint(
         fingerprint.text(&column.name());
         fingerprint.tokens(column.ty.clone());
     }
-    fingerprint.finish()
+    fingerprint.folded()
 }
