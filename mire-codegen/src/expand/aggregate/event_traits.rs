@@ -4,29 +4,36 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
+use super::questions::Questions;
 use crate::model::{Aggregate, Event};
 use crate::names;
 
-/// The implementations, under these bounds.
-pub(super) fn expand(aggregate: &Aggregate, bounds: &TokenStream) -> TokenStream {
+/// The implementations, under the bounds of these questions.
+pub(super) fn expand(aggregate: &Aggregate, questions: &Questions) -> TokenStream {
     let ident = &aggregate.state.event;
     let (debug, clone, eq): (Vec<_>, Vec<_>, Vec<_>) = aggregate.events.iter().map(arms).collect();
+    let [debug_bounds, clone_bounds, eq_bounds] = [
+        quote!(::core::fmt::Debug),
+        quote!(::core::clone::Clone),
+        quote!(::core::cmp::PartialEq),
+    ]
+    .map(|implemented| questions.bounds(&implemented));
     quote! {
         #[automatically_derived]
-        impl ::core::fmt::Debug for #ident where #bounds {
+        impl ::core::fmt::Debug for #ident where #debug_bounds {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 match self { #(#debug,)* }
             }
         }
         #[automatically_derived]
-        impl ::core::clone::Clone for #ident where #bounds {
+        impl ::core::clone::Clone for #ident where #clone_bounds {
             fn clone(&self) -> Self {
                 match self { #(#clone,)* }
             }
         }
         #[automatically_derived]
         #[allow(unreachable_patterns, clippy::match_same_arms)]
-        impl ::core::cmp::PartialEq for #ident where #bounds {
+        impl ::core::cmp::PartialEq for #ident where #eq_bounds {
             fn eq(&self, other: &Self) -> bool {
                 match (self, other) { #(#eq,)* _ => false }
             }

@@ -52,7 +52,7 @@ fn traits(aggregate: &Aggregate) -> (TokenStream, TokenStream) {
         return (derives, TokenStream::new());
     }
     let asked = questions.ask(&aggregate.state.event);
-    let written = event_traits::expand(aggregate, &questions.bounds());
+    let written = event_traits::expand(aggregate, &questions);
     let (attributes, names) = questions.serde_attributes(&aggregate.state.event);
     let traits = quote! {
         #names

@@ -18,14 +18,14 @@ use crate::names;
 /// The types of fields of which only the compiler knows whether they can be stored.
 pub(super) struct Questions {
     krate: TokenStream,
-    /// What is asked of each: the trait, and the function that asks for it.
-    asked: (Ident, Ident),
+    /// The function that asks for it.
+    function: Ident,
     types: Vec<TokenStream>,
 }
 
-/// The most events for which the types of fields are asked for. Under a bound of its own, rustc can't
-/// keep what it finds out of traits: 100 events took 0.3 s more of 1.0 s. Beyond this, serde's derives
-/// report a type by themselves, if four times.
+/// The most events for which the types of fields are asked for. What stands under a bound costs the
+/// compiler more: 100 events with such a field took 1.23 times what they take by hand, and 1.14 by
+/// derives. Beyond this, serde's derives report a type by themselves, if four times.
 const MOST_ASKED: usize = 32;
 
 impl Questions {
@@ -33,7 +33,7 @@ impl Questions {
     pub(super) fn of_events(aggregate: &Aggregate) -> Self {
         let fields = aggregate.events.iter().flat_map(|event| &event.fields);
         let types = fields.filter_map(|field| asked(aggregate, field));
-        Self::new(aggregate, ("EventField", "event_field"), types)
+        Self::new(aggregate, "event_field", types)
     }
 
     /// Whether a snapshot can hold the types of the state's fields.
@@ -44,12 +44,12 @@ impl Questions {
             || aggregate.events.iter().any(|it| is_taken(&it.ident));
         let stored = aggregate.state.stored.iter().filter(|_| !taken);
         let types = stored.filter_map(askable);
-        Self::new(aggregate, ("SnapshotField", "snapshot_field"), types)
+        Self::new(aggregate, "snapshot_field", types)
     }
 
     fn new(
         aggregate: &Aggregate,
-        (bound, function): (&str, &str),
+        function: &str,
         types: impl Iterator<Item = TokenStream>,
     ) -> Self {
         let mut texts: Vec<String> = Vec::new();
@@ -61,7 +61,7 @@ impl Questions {
         };
         Self {
             krate: aggregate.krate.clone(),
-            asked: (names::local(bound), names::local(function)),
+            function: names::local(function),
             types: types.filter(|ty| is_new(ty)).collect(),
         }
     }
@@ -70,14 +70,12 @@ impl Questions {
         self.types.is_empty()
     }
 
-    /// The bounds under which the answers are taken for granted.
-    pub(super) fn bounds(&self) -> TokenStream {
-        let Self {
-            krate,
-            asked: (bound, _),
-            types,
-        } = self;
-        quote!(#(for<'any> #types: #krate::__private::#bound),*)
+    /// The bounds under which an implementation of a trait takes the answers for granted. They are of
+    /// that trait alone: rustc looks through all that a bound implies for whatever it has to find out
+    /// below it.
+    pub(super) fn bounds(&self, implemented: &TokenStream) -> TokenStream {
+        let types = &self.types;
+        quote!(#(for<'any> #types: #implemented),*)
     }
 
     /// What stands above a type of this name, to have serde's derives write functions of the type's
@@ -85,40 +83,31 @@ impl Questions {
     /// has names for the types, which are written where they are: of one that doesn't exist rustc says
     /// the same there as at the field, and says it once. Those names are items beside the type.
     pub(super) fn serde_attributes(&self, of: &Ident) -> (TokenStream, TokenStream) {
-        let Self {
-            krate,
-            asked: (bound, _),
-            types,
-        } = self;
         let serde = self.serde();
-        let named = types.iter().enumerate().map(|(at, ty)| {
+        let (mut aliases, mut names) = (Vec::new(), Vec::new());
+        for (at, ty) in self.types.iter().enumerate() {
             // `Self` is known in an `impl` only.
-            let name = (!names::has_word(ty, "Self"))
-                .then(|| names::local(&format!("__Mire{}{at}", names::text(of))));
-            (name, ty)
-        });
-        let (mut aliases, mut bounds) = (Vec::new(), Vec::new());
-        for (name, ty) in named {
-            let stands_for = match name {
-                Some(name) => {
-                    aliases.push(quote!(#[allow(dead_code)] type #name = #ty;));
-                    quote!(#name)
-                }
-                None => ty.clone(),
-            };
-            bounds.push(quote!(for<'any> #stands_for: #krate::__private::#bound));
+            if names::has_word(ty, "Self") {
+                names.push(ty.clone());
+                continue;
+            }
+            let name = names::local(&format!("__Mire{}{at}", names::text(of)));
+            aliases.push(quote!(#[allow(dead_code)] type #name = #ty;));
+            names.push(quote!(#name));
         }
-        let bounds = quote!(#(#bounds),*).to_string();
+        // A bound that names `'de` is none that rustc would refuse, and for `any` lifetime it is dearer.
+        let to = quote!(#(for<'any> #names: #serde::Serialize),*).to_string();
+        let from = quote!(#(#names: #serde::Deserialize<'de>),*).to_string();
         let attributes = quote! {
             #[derive(#serde::Serialize, #serde::Deserialize)]
-            #[serde(remote = "Self", bound = #bounds)]
+            #[serde(remote = "Self", bound(serialize = #to, deserialize = #from))]
         };
         (attributes, quote!(#(#aliases)*))
     }
 
     /// Asks for each type, and implements serde's traits by those functions.
     pub(super) fn ask(&self, ident: &Ident) -> TokenStream {
-        let (serde, krate, function) = (self.serde(), &self.krate, &self.asked.1);
+        let (serde, krate, function) = (self.serde(), &self.krate, &self.function);
         let asked = self.types.iter().map(|ty| {
             let function = quote!(#krate::__private::#function);
             located::ask(&function, ty, &TokenStream::new(), TokenStream::new())
