@@ -671,6 +671,41 @@ async fn a_build_that_died_says_why_and_that_nobody_leads_it<DB: TestBackend>() 
     assert_eq!((old.hindrance, old.left), (None, None));
 }
 
+/// A build may be hours away from its end: what hindered it does not stand there until then.
+async fn a_build_that_goes_on_takes_back_what_hindered_it<DB: TestBackend>() {
+    type Thirteen = Balance<13>;
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", [1, UNLUCKY, 2]).await;
+    follow::<One, DB>(&store).await;
+    let build = |attempts| {
+        start(
+            fast(&store, "b")
+                .retry_backoff(Duration::from_secs(30))
+                .subscribe_table_with::<Thirteen>(|s| s.max_attempts(attempts)),
+        )
+    };
+    let (_cancel, task) = build(1);
+    task.await.unwrap().unwrap_err();
+    let dead = version::<Thirteen, DB>(&store).await.unwrap();
+    assert!(dead.hindrance.unwrap().contains("thirteen"));
+    let mut conn = store.pool().acquire().await.unwrap();
+    DB::run(
+        &mut conn,
+        "UPDATE mire_checkpoints SET position = 0 WHERE subscription_id = 'balances@0000000d'",
+    )
+    .await;
+    drop(conn);
+
+    // It gets over the first event, and hangs at the second.
+    let going = build(9);
+    until("the first event hinders nothing", || async {
+        let well = version::<Thirteen, DB>(&store).await.unwrap();
+        (well.live, well.position, well.hindrance) == (true, 1, None)
+    })
+    .await;
+    stop(going).await;
+}
+
 /// Who has read the old version's rows, or waited for them, does not see less in the new one's.
 async fn look_ups_turn_to_a_new_version_when_it_is_as_far_as_the_old_one<DB: TestBackend>() {
     let (store, _database) = DB::fresh().await;
@@ -1238,6 +1273,7 @@ conformance!(
     look_ups_leave_a_retired_table_that_nobody_keeps_up_to_date,
     look_ups_refuse_a_retired_table_that_nobody_keeps_where_columns_differ,
     a_build_that_died_says_why_and_that_nobody_leads_it,
+    a_build_that_goes_on_takes_back_what_hindered_it,
     a_retired_table_stays_for_its_grace,
     a_retired_table_is_dropped_after_its_grace_and_look_ups_go_on,
     the_rate_is_what_came_since_a_runner_last_started,
