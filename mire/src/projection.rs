@@ -26,8 +26,11 @@
 pub(crate) mod acting;
 mod adapter;
 mod batch;
+mod delivery;
 mod handler;
+mod hindrance;
 mod leader;
+mod member;
 mod parking;
 pub(crate) mod reads;
 mod runner;
@@ -39,7 +42,7 @@ pub use handler::{
     EventHandler, HandledEvent, PageHandler, TransactionalBatchEventHandler,
     TransactionalEventHandler, TransactionalPageHandler,
 };
-pub(crate) use leader::Handler;
+pub(crate) use member::Handler;
 pub use parking::{ParkedEvent, ParkedState};
 pub use runner::{ProjectionRunner, ProjectionRunnerBuilder};
 pub use settings::{FailurePolicy, RunnerError, Subscription};

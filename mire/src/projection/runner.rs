@@ -15,7 +15,8 @@ use crate::backend::{Backend, TxLimits};
 use crate::error::EventStoreError;
 use crate::lease::Leases;
 use crate::projection::adapter::{Plain, Transactional, TransactionalBatch};
-use crate::projection::leader::{Handler, Member, PAUSE_MAX, PAUSE_MIN};
+use crate::projection::leader::{PAUSE_MAX, PAUSE_MIN};
+use crate::projection::member::{Handler, Member};
 use crate::projection::settings::{RunnerError, Settings, Subscription};
 use crate::projection::{
     ActingProjection, EventHandler, PageHandler, TransactionalBatchEventHandler,
