@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use crate::common::projections::{Plain, Running, caught_up, fast, start, stop, until};
 use crate::common::{Account, AccountEvent, Dice, deposited};
 use futures_util::FutureExt;
-use mire::{Append, Event, EventStore, ExpectedVersion, StoreOptions};
+use mire::{
+    Append, DbErrorKind, Event, EventStore, EventStoreError, ExpectedVersion, StoreOptions,
+};
 use sqlx::Row;
 use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinSet;
@@ -664,6 +666,51 @@ async fn everybody_in_a_batch_hears_of_their_own_stream() {
         let expected = if n % 3 == 0 { Err(n) } else { Ok(n + 1) };
         assert_eq!(outcome, expected, "account-{n}");
     }
+}
+
+/// What a caller can match on is not a matter of who came first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_who_were_merged_hear_that_their_connection_was_ended() {
+    let (store, _database) = crate::common::store_with(1).await;
+    sqlx::raw_sql(
+        "CREATE SEQUENCE ended;
+         CREATE FUNCTION end_connection() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             PERFORM nextval('ended'), pg_terminate_backend(pg_backend_pid());
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER end_connection BEFORE INSERT ON mire_events FOR EACH ROW
+             EXECUTE FUNCTION end_connection()",
+    )
+    .execute(store.pool())
+    .await
+    .unwrap();
+    let only = store.pool().acquire().await.unwrap();
+    let saves = (1..=3).map(|_| {
+        let store = store.clone();
+        async move {
+            let any = ExpectedVersion::Any;
+            store.append("account-1", "account", any, &one()).await
+        }
+    });
+    let saves = started(saves).await;
+    drop(only);
+    for outcome in futures_util::future::join_all(saves).await {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.db_kind(), Some(DbErrorKind::Connection), "{error}");
+        let EventStoreError::Database(sqlx::Error::Database(said)) = &error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(said.code().as_deref(), Some("57P01"));
+        assert!(
+            said.message().contains("due to administrator command"),
+            "{said}"
+        );
+    }
+    let ended: i64 = sqlx::query_scalar("SELECT last_value FROM ended")
+        .fetch_one(store.pool())
+        .await
+        .unwrap();
+    assert_eq!(ended, 2, "the first went alone, the others were merged");
 }
 
 /// Who waits for room has queued nothing, so that nothing is written of it when it goes away.
