@@ -25,7 +25,7 @@ pub mod testing;
 mod upcast;
 mod wake;
 
-pub use aggregate::{Aggregate, AggregateId, AggregateRoot, AggregateStream, NamedBy};
+pub use aggregate::{Aggregate, AggregateId, AggregateRoot, AggregateStream, Names};
 pub use backend::{Backend, HeldBy, SafeHead};
 pub use command::{Command, CommandError, Decision, IntoEvents};
 pub use error::{DbErrorKind, EventStoreError};

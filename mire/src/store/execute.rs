@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::EventStore;
 use super::fold::Folded;
-use crate::aggregate::{Aggregate, AggregateId, NamedBy, stream_name};
+use crate::aggregate::{Aggregate, AggregateId, Names, stream_name};
 use crate::backend::Backend;
 use crate::command::{Command, CommandError, Decision};
 use crate::error::EventStoreError;
@@ -130,7 +130,8 @@ impl<DB: Backend> EventStore<DB> {
         decide: F,
     ) -> BoxFuture<'a, Result<Executed, CommandError<D::Rejection>>>
     where
-        A: NamedBy<I>,
+        A: Aggregate,
+        I: Names<A>,
         F: FnMut(&A) -> D + Send + 'a,
         D: Decision<A::Event>,
     {
@@ -153,11 +154,12 @@ impl<DB: Backend> EventStore<DB> {
         decide: F,
     ) -> BoxFuture<'a, Result<Executed, CommandError<D::Rejection>>>
     where
-        A: NamedBy<I>,
+        A: Aggregate,
+        I: Names<A>,
         F: FnMut(&A) -> D + Send + 'a,
         D: Decision<A::Event>,
     {
-        let stream = A::stream_name(&id);
+        let stream = id.stream_name();
         Box::pin(async move { self.decide_and_write(stream?, metadata, decide).await })
     }
 
