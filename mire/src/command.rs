@@ -47,6 +47,7 @@ impl<E> CommandError<E> {
 /// What a decision in closure form may answer: one event, an `Option`, a `Vec` or an array.
 #[diagnostic::on_unimplemented(
     message = "a command can't answer `{Self}` for an aggregate whose event is `{E}`",
+    label = "not events of this aggregate",
     note = "answer one event, or an `Option`, a `Vec` or an array of events, of the aggregate's own event type"
 )]
 pub trait IntoEvents<E> {
@@ -54,24 +55,28 @@ pub trait IntoEvents<E> {
     fn into_events(self) -> Vec<E>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<E> IntoEvents<E> for Vec<E> {
     fn into_events(self) -> Vec<E> {
         self
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E> IntoEvents<E> for Option<E> {
     fn into_events(self) -> Vec<E> {
         self.into_iter().collect()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E, const N: usize> IntoEvents<E> for [E; N] {
     fn into_events(self) -> Vec<E> {
         self.into()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: crate::event::EventData> IntoEvents<E> for E {
     fn into_events(self) -> Vec<E> {
         vec![self]
@@ -101,6 +106,7 @@ pub trait Decision<E>: Sized {
     fn record(self, record: impl FnOnce(Vec<E>)) -> Self::Recorded;
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: crate::event::EventData, T: IntoEvents<E>, R> Decision<E> for Result<T, R> {
     type Rejection = R;
     type Recorded = Result<(), R>;
@@ -116,6 +122,7 @@ impl<E: crate::event::EventData, T: IntoEvents<E>, R> Decision<E> for Result<T, 
 
 macro_rules! certain {
     ($([$($generics:tt)*] $type:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<E: crate::event::EventData $($generics)*> Decision<E> for $type {
             type Rejection = std::convert::Infallible;
             type Recorded = ();
