@@ -27,7 +27,7 @@ mod wake;
 
 pub use aggregate::{Aggregate, AggregateId, AggregateRoot, AggregateStream, Names};
 pub use backend::{Backend, HeldBy, SafeHead};
-pub use command::{Command, CommandError, Decision, IntoEvents};
+pub use command::{Answers, Command, CommandError, Decision, IntoEvents};
 pub use error::{DbErrorKind, EventStoreError};
 pub use event::{Event, EventData, EventMetadata, EventTypeStatic, RecordedEvent, StoredEvent};
 pub use mire_macros::{EventData, aggregate, projection};
