@@ -22,7 +22,7 @@ pub(crate) fn path_text(path: &impl ToTokens) -> String {
 
 /// A type as a message proposes it.
 pub(crate) fn type_text(ty: &impl ToTokens) -> String {
-    path_text(ty).replace(',', ", ")
+    path_text(ty).replace(',', ", ").replace(';', "; ")
 }
 
 /// `money_withdrawn` as `MoneyWithdrawn`.

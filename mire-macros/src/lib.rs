@@ -77,7 +77,8 @@ pub fn derive_event_data(input: TokenStream) -> TokenStream {
 ///   upcast) is not seen: count `revision` up, or commands decide on states of the old code.
 /// - `AccountEvent`: a variant for each `#[event]`, its parameters as fields. A parameter of type
 ///   `&str` is stored as a `String`, `&[T]` as a `Vec<T>`, `&T` as a `T`. A field's type is `Debug +
-///   Clone + PartialEq` and serde's `Serialize` and `Deserialize`.
+///   Clone + PartialEq` and serde's `Serialize` and `Deserialize`. The key of a map is text or a
+///   number, or a newtype or an enum without fields that serde stores as such.
 /// - `AccountId`, a UUID newtype, for `id(AccountId)`. A path such as `id(crate::Isbn)` names a type
 ///   of yours instead, which is `Display + FromStr`. Without `id`, any text is an id.
 /// - Each command as it stands, for `store.execute(id, |account: &Account| account.withdraw(30))`,

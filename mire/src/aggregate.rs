@@ -118,26 +118,38 @@ impl<A: Aggregate, I: AggregateId<A> + ?Sized> AggregateId<A> for &I {
     }
 }
 
-/// An aggregate that `I` is an id of: [`AggregateId`] the other way round. Where the aggregate is only
-/// known from what decides on it, the compiler would otherwise take it from the id, and call the
-/// function for another one a mismatched type.
+/// An id of the aggregate `A`: [`AggregateId`], for where the aggregate is only known from what decides
+/// on it. There the compiler would take it from the id, and call the function for another aggregate a
+/// mismatched type. So every type has this trait a second time, for no aggregate at all: of two, it takes
+/// neither.
 #[diagnostic::on_unimplemented(
-    message = "a `{I}` is not an id of the aggregate `{Self}`",
+    message = "`{Self}` is not an id of the aggregate `{A}`",
     label = "this id belongs to something else",
-    note = "pass an id of the type that `id(…)` on the struct of `{Self}` names; of text it is made by `text.parse::<{Self}Id>()?`, if that is its name"
+    note = "pass an id of this aggregate itself: `id(…)` on its struct names the type; without it, that is text",
+    note = "an id type that `id(…)` generates is made of a UUID by `{A}Id::from(uuid)`, if that is its name"
 )]
-pub trait NamedBy<I>: Aggregate {
-    /// The name of its stream.
+pub trait Names<A> {
+    /// The name of the aggregate's stream.
     ///
     /// # Errors
     ///
     /// [`EventStoreError::InvalidStreamName`], as [`StreamName::new`].
-    fn stream_name(id: &I) -> Result<StreamName, EventStoreError>;
+    fn stream_name(&self) -> Result<StreamName, EventStoreError>;
 }
 
-impl<A: Aggregate, I: AggregateId<A>> NamedBy<I> for A {
-    fn stream_name(id: &I) -> Result<StreamName, EventStoreError> {
-        stream_name::<A>(id)
+impl<A: Aggregate, I: AggregateId<A>> Names<A> for I {
+    fn stream_name(&self) -> Result<StreamName, EventStoreError> {
+        stream_name::<A>(self)
+    }
+}
+
+/// No aggregate. It is there for [`Names`] alone, and nothing has it.
+pub enum NoAggregate {}
+
+#[diagnostic::do_not_recommend]
+impl<I> Names<NoAggregate> for I {
+    fn stream_name(&self) -> Result<StreamName, EventStoreError> {
+        StreamName::new("", "")
     }
 }
 

@@ -1,6 +1,6 @@
 //! Commands: decisions on a state, written as pure functions.
 
-use crate::aggregate::Aggregate;
+use crate::aggregate::{Aggregate, NoAggregate};
 use crate::error::EventStoreError;
 
 /// A decision: looks at the state, and answers the events that it makes happen, or refuses.
@@ -47,6 +47,7 @@ impl<E> CommandError<E> {
 /// What a decision in closure form may answer: one event, an `Option`, a `Vec` or an array.
 #[diagnostic::on_unimplemented(
     message = "a command can't answer `{Self}` for an aggregate whose event is `{E}`",
+    label = "not events of this aggregate",
     note = "answer one event, or an `Option`, a `Vec` or an array of events, of the aggregate's own event type"
 )]
 pub trait IntoEvents<E> {
@@ -54,24 +55,28 @@ pub trait IntoEvents<E> {
     fn into_events(self) -> Vec<E>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<E> IntoEvents<E> for Vec<E> {
     fn into_events(self) -> Vec<E> {
         self
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E> IntoEvents<E> for Option<E> {
     fn into_events(self) -> Vec<E> {
         self.into_iter().collect()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E, const N: usize> IntoEvents<E> for [E; N] {
     fn into_events(self) -> Vec<E> {
         self.into()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: crate::event::EventData> IntoEvents<E> for E {
     fn into_events(self) -> Vec<E> {
         vec![self]
@@ -101,6 +106,7 @@ pub trait Decision<E>: Sized {
     fn record(self, record: impl FnOnce(Vec<E>)) -> Self::Recorded;
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: crate::event::EventData, T: IntoEvents<E>, R> Decision<E> for Result<T, R> {
     type Rejection = R;
     type Recorded = Result<(), R>;
@@ -116,6 +122,7 @@ impl<E: crate::event::EventData, T: IntoEvents<E>, R> Decision<E> for Result<T, 
 
 macro_rules! certain {
     ($([$($generics:tt)*] $type:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<E: crate::event::EventData $($generics)*> Decision<E> for $type {
             type Rejection = std::convert::Infallible;
             type Recorded = ();
@@ -136,4 +143,42 @@ certain! {
     [] Vec<E>;
     [] Option<E>;
     [, const N: usize] [E; N];
+}
+
+/// A function that decides on an `A`, and answers `D`, which refuses by an `R`: a [`Decision`], asked of
+/// the function, so that the compiler shows that one when the answer is wrong. Every function has it a
+/// second time, for no aggregate at all, as an id has [`Names`](crate::Names).
+#[diagnostic::on_unimplemented(
+    message = "a command can't answer `{D}` for the aggregate `{A}`",
+    label = "doesn't answer events of this aggregate",
+    note = "answer one event, or an `Option`, a `Vec` or an array of events, of the aggregate's own event type, or a `Result` of these"
+)]
+pub trait Answers<A, D, R> {
+    /// The event type of the aggregate.
+    type Event;
+
+    /// The events in order, or the refusal.
+    ///
+    /// # Errors
+    ///
+    /// The refusal.
+    fn into_result(answer: D) -> Result<Vec<Self::Event>, R>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<F, A: Aggregate, D: Decision<A::Event>> Answers<A, D, D::Rejection> for F {
+    type Event = A::Event;
+
+    fn into_result(answer: D) -> Result<Vec<A::Event>, D::Rejection> {
+        answer.into_result()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<F, D, R> Answers<NoAggregate, D, R> for F {
+    type Event = ();
+
+    fn into_result(_: D) -> Result<Vec<()>, R> {
+        Ok(Vec::new())
+    }
 }

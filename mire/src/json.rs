@@ -1,7 +1,8 @@
 //! JSON of values that can be read back.
 //!
 //! JSON has no NaN and no infinities, and `serde_json` writes `null` for them without an error. What was
-//! a number would then be read as `None`, or not at all, long after it was stored: so it is refused.
+//! a number would then be read as `None`, or not at all, long after it was stored: so it is refused. It
+//! has no keys that are neither text nor numbers, either, which `serde_json` refuses without the field.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -25,18 +26,20 @@ pub(crate) fn written<T: Serialize + ?Sized>(
 ) -> Result<String> {
     let (mut text, mut has_null) = (Vec::with_capacity(64), false);
     let formatter = NotesNull(&mut has_null);
-    write(&mut serde_json::Serializer::with_formatter(
+    let done = write(&mut serde_json::Serializer::with_formatter(
         &mut text, formatter,
-    ))?;
-    if has_null {
-        refuse_lost_numbers(value)?;
+    ));
+    // What `serde_json` says of a key doesn't say in which field it is.
+    if has_null || done.is_err() {
+        refuse_what_is_lost(value)?;
     }
+    done?;
     String::from_utf8(text).map_err(ser::Error::custom)
 }
 
-/// Fails for a value in which a number is one that JSON has not.
-pub(crate) fn refuse_lost_numbers<T: Serialize + ?Sized>(value: &T) -> Result<()> {
-    value.serialize(Numbers { field: "" })
+/// Fails for a value in which a number or a key is one that JSON has not.
+pub(crate) fn refuse_what_is_lost<T: Serialize + ?Sized>(value: &T) -> Result<()> {
+    value.serialize(Checked { field: "" })
 }
 
 /// Writes compact text, and notes whether there is a `null`: only then a number may be lost.
@@ -49,42 +52,50 @@ impl Formatter for NotesNull<'_> {
     }
 }
 
-/// Writes nothing, and stops at a number that JSON has not.
+/// Writes nothing, and stops at a number or a key that JSON has not.
 #[derive(Clone, Copy)]
-struct Numbers {
+struct Checked {
     /// The innermost field that it is in.
     field: &'static str,
 }
 
-impl Numbers {
+impl Checked {
     fn check(self, number: f64) -> Result<()> {
+        let lost = Lost::Number(number, self.field);
         match number.is_finite() {
             true => Ok(()),
-            false => Err(ser::Error::custom(Lost {
-                number,
-                field: self.field,
-            })),
+            false => Err(ser::Error::custom(lost)),
         }
     }
 }
 
-struct Lost {
-    number: f64,
-    field: &'static str,
+/// What JSON has not, and the field that it is in.
+enum Lost {
+    Number(f64, &'static str),
+    /// A key, and what `serde_json` says of it.
+    Key(Error, &'static str),
 }
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.field {
-            "" => f.write_str("a number")?,
-            field => write!(f, "the field `{field}`")?,
+        let (Self::Number(_, field) | Self::Key(_, field)) = self;
+        match (self, field) {
+            (_, field) if !field.is_empty() => write!(f, "the field `{field}`")?,
+            (Self::Number(..), _) => f.write_str("a number")?,
+            (Self::Key(..), _) => f.write_str("what is stored")?,
         }
-        write!(
-            f,
-            " is {}, which JSON has no form for; refuse it where it comes from, or give it a form of \
-             its own with `#[serde(with = \"…\")]`",
-            self.number
-        )
+        match self {
+            Self::Number(number, _) => write!(
+                f,
+                " is {number}, which JSON has no form for; refuse it where it comes from, or"
+            )?,
+            Self::Key(error, _) => write!(
+                f,
+                " has a map with a key that JSON has no form for ({error}); take text or a number \
+                 as the key, or a list of pairs instead of the map, or"
+            )?,
+        }
+        f.write_str(" give it a form of its own with `#[serde(with = \"…\")]`")
     }
 }
 
@@ -105,7 +116,7 @@ macro_rules! of_parts {
     )*};
 }
 
-impl Serializer for Numbers {
+impl Serializer for Checked {
     type Ok = ();
     type Error = Error;
     type SerializeSeq = Self;
@@ -180,7 +191,7 @@ impl Serializer for Numbers {
 
 macro_rules! elements {
     ($($compound:ident::$method:ident),*) => {$(
-        impl $compound for Numbers {
+        impl $compound for Checked {
             type Ok = ();
             type Error = Error;
 
@@ -204,7 +215,7 @@ elements! {
 
 macro_rules! named_fields {
     ($($compound:ident),*) => {$(
-        impl $compound for Numbers {
+        impl $compound for Checked {
             type Ok = ();
             type Error = Error;
 
@@ -225,13 +236,13 @@ macro_rules! named_fields {
 
 named_fields! { SerializeStruct, SerializeStructVariant }
 
-impl SerializeMap for Numbers {
+impl SerializeMap for Checked {
     type Ok = ();
     type Error = Error;
 
-    /// A key that is no finite number was refused when the text was written.
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, _: &T) -> Result<()> {
-        Ok(())
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
+        let written = serde_json::Serializer::new(io::sink()).collect_map([(key, ())]);
+        written.map_err(|error| ser::Error::custom(Lost::Key(error, self.field)))
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
@@ -306,5 +317,31 @@ mod tests {
         }
         let error = to_string(&f64::NAN).unwrap_err().to_string();
         assert!(error.starts_with("a number is NaN"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_is_no_text_is_named_with_its_field() {
+        #[derive(serde::Serialize)]
+        struct Board {
+            name: &'static str,
+            scores: Vec<BTreeMap<(i64, i64), i64>>,
+        }
+        let scores = BTreeMap::from([((1, 2), 3)]);
+        let board = Board {
+            name: "a",
+            scores: vec![BTreeMap::new(), scores.clone()],
+        };
+        let named = |error: Error| error.to_string();
+        let error = to_string(&board).map_err(named).unwrap_err();
+        assert!(
+            error.starts_with("the field `scores` has a map with a key that JSON has no form for"),
+            "{error}"
+        );
+        let error = to_string(&scores).map_err(named).unwrap_err();
+        assert!(
+            error.starts_with("what is stored has a map with"),
+            "{error}"
+        );
+        to_string(&BTreeMap::from([('a', 1), ('b', 2)])).unwrap();
     }
 }

@@ -25,9 +25,9 @@ pub mod testing;
 mod upcast;
 mod wake;
 
-pub use aggregate::{Aggregate, AggregateId, AggregateRoot, AggregateStream, NamedBy};
+pub use aggregate::{Aggregate, AggregateId, AggregateRoot, AggregateStream, Names};
 pub use backend::{Backend, HeldBy, SafeHead};
-pub use command::{Command, CommandError, Decision, IntoEvents};
+pub use command::{Answers, Command, CommandError, Decision, IntoEvents};
 pub use error::{DbErrorKind, EventStoreError};
 pub use event::{Event, EventData, EventMetadata, EventTypeStatic, RecordedEvent, StoredEvent};
 pub use mire_macros::{EventData, aggregate, projection};

@@ -56,7 +56,8 @@ impl<A> Snapshots<A> {
     message = "`{Self}` can't be stored in a snapshot",
     label = "lacks what a field of a state with `snapshot_every` needs",
     note = "put `#[derive(Clone, Default, serde::Serialize, serde::Deserialize)]` on a type of your own",
-    note = "for one from another crate, look for a feature of that crate called `serde`"
+    note = "for one from another crate, look for a feature of that crate called `serde`",
+    note = "the key of a map is text or a number, and has `Eq` and `Hash`, or `Ord` in a `BTreeMap`, as has what is in a set"
 )]
 pub trait SnapshotField: Serialize + DeserializeOwned {}
 

@@ -1,4 +1,4 @@
-//! Functions that are only begun, in the middle and at the end.
+//! Functions that are only begun, in the middle and at the end, or have no name.
 
 mire::aggregate!(
     #[aggregate(category = "account")]
@@ -14,6 +14,11 @@ mire::aggregate!(
 
     #[event]
     pub
+
+    #[event]
+    fn (&mut self, amount: i64) {}
+
+    fn () {}
 
     #[event]
     fn opened(&mut self, balance: i64) {

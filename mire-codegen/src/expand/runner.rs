@@ -18,9 +18,14 @@ pub(crate) fn expand(runner: &Runner) -> TokenStream {
     };
     let distinct = (1..projections.len()).map(|at| distinct(krate, &projections[..=at]));
     let builder = names::local("builder");
-    let added = projections.iter().map(|Listed { ty, value }| match value {
-        None => quote!(let #builder = #builder.subscribe_table::<#ty>();),
-        Some(value) => quote!(let #builder = #builder.subscribe_projection::<#ty>(#value);),
+    // Shown at the type alone: what is wrong of one has nothing to do with the others.
+    let added = projections.iter().map(|Listed { ty, value }| {
+        let method = match value {
+            None => quote!(#builder.subscribe_table),
+            Some(_) => quote!(#builder.subscribe_projection),
+        };
+        let call = located::ask(&method, ty, &TokenStream::new(), quote!(#value));
+        quote!(let #builder = #call;)
     });
     quote! {
         #(#distinct)*

@@ -12,6 +12,7 @@ use super::column_words;
 use super::content::{Content, Macro, content, refuse_generics};
 use super::functions::{self, Declared, Owned, SelfKind};
 use super::items::{Data, Function};
+use super::map_keys;
 use super::stored_name::stored_name;
 use crate::attrs::Words;
 use crate::errors::Errors;
@@ -204,6 +205,12 @@ fn aggregate(
         // What commands do with such events would only follow from it.
         commands = commands.into_iter().map(Command::without_body).collect();
     }
+    let stored = stored(&data, &attrs);
+    if snapshot_every.is_some() {
+        for ty in &stored {
+            map_keys::refuse(ty, errors);
+        }
+    }
     Aggregate {
         krate,
         state: State {
@@ -211,7 +218,7 @@ fn aggregate(
             vis: data.vis().to_token_stream(),
             derives: attrs.derives(),
             defaults: defaults(&data, &mut attrs),
-            stored: stored(&data, &attrs),
+            stored: stored.iter().map(ToTokens::to_token_stream).collect(),
             item: {
                 let Sorted {
                     docs, lints, rest, ..
@@ -278,7 +285,7 @@ fn defaults(data: &Data, attrs: &mut Sorted) -> Option<Vec<(Ident, TokenStream)>
 }
 
 /// The types of the fields that serde stores as it stores them by itself.
-fn stored(data: &Data, attrs: &Sorted) -> Vec<TokenStream> {
+fn stored<'a>(data: &'a Data, attrs: &Sorted) -> Vec<&'a Type> {
     let says_how = |attr: &Attribute| attr.path().is_ident("serde") || attr.path().is_ident("cfg");
     let of_variants = match data {
         Data::Enum(item) => item.variants.iter().flat_map(|it| &it.attrs).collect(),
@@ -289,7 +296,7 @@ fn stored(data: &Data, attrs: &Sorted) -> Vec<TokenStream> {
     }
     let fields = data.fields().into_iter();
     let fields = fields.filter(|field| !field.attrs.iter().any(says_how));
-    fields.map(|field| field.ty.to_token_stream()).collect()
+    fields.map(|field| &field.ty).collect()
 }
 
 fn category(words: &Words, ident: &Ident, errors: &mut Errors) -> String {
@@ -451,6 +458,10 @@ fn field(declared: Declared, errors: &mut Errors) -> Option<Field> {
         mended,
     } = functions::owned(&ty, errors)?;
     let (docs, rest) = (attrs.docs.tokens, attrs.rest);
+    // How a field with attributes of serde's own is stored, they say.
+    if rest.is_empty() {
+        map_keys::refuse(&ty, errors);
+    }
     let name = names::text(&parameter.ident);
     let plain = name.trim_start_matches('_');
     if name != plain && rest.is_empty() && names::is_identifier(plain) {

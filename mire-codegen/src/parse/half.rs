@@ -1,9 +1,10 @@
-//! What is only begun: a function without its parameters, or a word with nothing behind it.
+//! What is only begun: a function without its name or its parameters, or a word with nothing behind
+//! it.
 
 use proc_macro2::{Ident, TokenStream};
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Attribute, Token, Visibility};
+use syn::{Attribute, Token, Visibility, token};
 
 use crate::errors::Errors;
 
@@ -36,6 +37,28 @@ pub(super) fn word(tokens: &TokenStream, errors: &mut Errors) -> bool {
     errors.at(
         span,
         format_args!("nothing stands behind `{word}`"),
+        format_args!("write it as in `{}`", form("name", &attrs)),
+    );
+    true
+}
+
+/// Reports `fn () {}`; answers whether it was so.
+pub(super) fn nameless(tokens: &TokenStream, errors: &mut Errors) -> bool {
+    let parser = |input: ParseStream<'_>| {
+        let attrs = input.call(Attribute::parse_outer)?;
+        input.parse::<Visibility>()?;
+        input.parse::<Option<Token![async]>>()?;
+        let keyword = input.parse::<Token![fn]>()?;
+        let is_nameless = input.peek(token::Paren) || input.peek(Token![<]);
+        input.parse::<TokenStream>()?;
+        Ok(is_nameless.then_some((attrs, keyword)))
+    };
+    let Ok(Some((attrs, keyword))) = parser.parse2(tokens.clone()) else {
+        return false;
+    };
+    errors.at(
+        keyword.span,
+        "behind `fn`, the name of the function is missing",
         format_args!("write it as in `{}`", form("name", &attrs)),
     );
     true

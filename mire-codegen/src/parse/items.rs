@@ -177,7 +177,7 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
                 }
                 Err(error) => {
                     let tokens = skip_to_end_of_item(input, false);
-                    if half::word(&tokens, errors) {
+                    if half::word(&tokens, errors) || half::nameless(&tokens, errors) {
                         continue;
                     }
                     if let Some(function) = broken::function(tokens.clone(), &error, errors) {

@@ -224,10 +224,13 @@ impl Json {
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, ColumnError> {
         let mut text = Vec::with_capacity(128);
         let mut serializer = serde_json::Serializer::with_formatter(&mut text, OneZero);
-        value.serialize(&mut serializer).map_err(ColumnError::new)?;
+        if let Err(error) = value.serialize(&mut serializer) {
+            crate::json::refuse_what_is_lost(value).map_err(ColumnError::new)?;
+            return Err(ColumnError::new(error));
+        }
         let text = String::from_utf8(text).map_err(ColumnError::new)?;
         if text.contains("null") {
-            crate::json::refuse_lost_numbers(value).map_err(ColumnError::new)?;
+            crate::json::refuse_what_is_lost(value).map_err(ColumnError::new)?;
         }
         Ok(Self(text))
     }

@@ -54,7 +54,8 @@ pub trait EventSet: EventData {
     label = "lacks what a field of an event needs",
     note = "put `#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]` on a type of your own",
     note = "for one from another crate, look for a feature of that crate called `serde`",
-    note = "the key of a map is text or a number, and what is stored can be shared between threads"
+    note = "the key of a map is text or a number, and has `Eq` and `Hash`, or `Ord` in a `BTreeMap`, as has what is in a set",
+    note = "what is stored can be shared between threads"
 )]
 pub trait EventField:
     Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static

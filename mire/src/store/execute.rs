@@ -18,9 +18,9 @@ use serde_json::Value;
 
 use super::EventStore;
 use super::fold::Folded;
-use crate::aggregate::{Aggregate, AggregateId, NamedBy, stream_name};
+use crate::aggregate::{Aggregate, AggregateId, Names, stream_name};
 use crate::backend::Backend;
-use crate::command::{Command, CommandError, Decision};
+use crate::command::{Answers, Command, CommandError};
 use crate::error::EventStoreError;
 use crate::event::EventMetadata;
 use crate::stream::{ExpectedVersion, StreamName};
@@ -111,8 +111,8 @@ impl<DB: Backend> EventStore<DB> {
     /// ```
     ///
     /// `decide` names the aggregate by its parameter. It answers events, or a `Result` of events and a
-    /// refusal; see [`Decision`] for the forms. It may be called several times, with newer states; it
-    /// should only decide. Snapshots are used and left as by [`load`](Self::load) and
+    /// refusal; see [`Decision`](crate::Decision) for the forms. It may be called several times, with
+    /// newer states; it should only decide. Snapshots are used and left as by [`load`](Self::load) and
     /// [`save`](Self::save).
     ///
     /// # Errors
@@ -124,15 +124,15 @@ impl<DB: Backend> EventStore<DB> {
     /// # Cancel safety
     ///
     /// When the future is dropped, the events may or may not be written.
-    pub fn execute<'a, A, I, F, D>(
+    pub fn execute<'a, A, I, F, D, R>(
         &'a self,
         id: I,
         decide: F,
-    ) -> BoxFuture<'a, Result<Executed, CommandError<D::Rejection>>>
+    ) -> BoxFuture<'a, Result<Executed, CommandError<R>>>
     where
-        A: NamedBy<I>,
-        F: FnMut(&A) -> D + Send + 'a,
-        D: Decision<A::Event>,
+        A: Aggregate,
+        I: Names<A>,
+        F: FnMut(&A) -> D + Answers<A, D, R, Event = A::Event> + Send + 'a,
     {
         self.execute_with(id, EventMetadata::default(), decide)
     }
@@ -146,31 +146,30 @@ impl<DB: Backend> EventStore<DB> {
     /// # Cancel safety
     ///
     /// When the future is dropped, the events may or may not be written.
-    pub fn execute_with<'a, A, I, F, D>(
+    pub fn execute_with<'a, A, I, F, D, R>(
         &'a self,
         id: I,
         metadata: EventMetadata,
         decide: F,
-    ) -> BoxFuture<'a, Result<Executed, CommandError<D::Rejection>>>
+    ) -> BoxFuture<'a, Result<Executed, CommandError<R>>>
     where
-        A: NamedBy<I>,
-        F: FnMut(&A) -> D + Send + 'a,
-        D: Decision<A::Event>,
+        A: Aggregate,
+        I: Names<A>,
+        F: FnMut(&A) -> D + Answers<A, D, R, Event = A::Event> + Send + 'a,
     {
-        let stream = A::stream_name(&id);
+        let stream = id.stream_name();
         Box::pin(async move { self.decide_and_write(stream?, metadata, decide).await })
     }
 
-    async fn decide_and_write<A, F, D>(
+    async fn decide_and_write<A, F, D, R>(
         &self,
         stream: StreamName,
         metadata: EventMetadata,
         mut decide: F,
-    ) -> Result<Executed, CommandError<D::Rejection>>
+    ) -> Result<Executed, CommandError<R>>
     where
         A: Aggregate,
-        F: FnMut(&A) -> D + Send,
-        D: Decision<A::Event>,
+        F: FnMut(&A) -> D + Answers<A, D, R, Event = A::Event> + Send,
     {
         let metadata = Value::from(metadata);
         let _turn = self.inner.turns.take(stream.as_str()).await;
@@ -183,7 +182,7 @@ impl<DB: Backend> EventStore<DB> {
             None => self.stored_newest(&stream).await?,
         };
         loop {
-            let events = match decide(&folded.state).into_result() {
+            let events = match F::into_result(decide(&folded.state)) {
                 Ok(events) if verified || !events.is_empty() => Some(events),
                 Err(refusal) if verified => {
                     self.give_back(&stream, folded);

@@ -208,13 +208,15 @@ fn define(aggregate: &Aggregate, command: &Command) -> TokenStream {
     let local = quote_spanned!(at=> decision);
     // It is shown from the first of the type's tokens to its last.
     let decision = located::from_to(local.clone(), quote!(.0), &command.output.ty);
-    let record = match command.output.recorded {
-        Recorded::Result(_) => {
-            quote_spanned!(at=> #krate::__private::record_unless_refused(self, #decision))
-        }
-        Recorded::Nothing => quote_spanned!(at=> #krate::__private::record_events(self, #decision)),
-        Recorded::Named => quote_spanned!(at=> #krate::__private::record(self, #decision)),
+    let function = match command.output.recorded {
+        Recorded::Result(_) => quote!(record_unless_refused),
+        Recorded::Nothing => quote!(record_events),
+        Recorded::Named => quote!(record),
     };
+    // Shown at the same tokens, or else rustc shows the call beside what is wrong.
+    let path = quote!(#krate::__private::);
+    let record = located::from_to(path, function, &command.output.ty);
+    let record = quote_spanned!(at=> #record(self, #decision));
     quote! {
         #cfg
         #signature {
