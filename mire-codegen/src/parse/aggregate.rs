@@ -62,6 +62,7 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
         data,
         lost,
         functions,
+        dangling: _,
         beside,
     } = content(tokens, &MACRO, errors);
     Parsed {

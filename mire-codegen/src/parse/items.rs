@@ -21,6 +21,8 @@ pub(crate) enum Item {
     /// The state or row, and whether one of its fields is unknown, which was told.
     Data(Data, bool),
     Function(Box<Function>),
+    /// Attributes with nothing behind them, which was told.
+    Dangling(Vec<Attribute>),
     /// Something that has no place in the macro.
     Other(Other),
 }
@@ -170,7 +172,7 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
         while !input.is_empty() {
             // An item that can't be read is stepped over from its own beginning.
             let attempt = input.fork();
-            match item(&attempt) {
+            match item(&attempt, errors) {
                 Ok(item) => {
                     input.advance_to(&attempt);
                     items.push(item);
@@ -199,13 +201,15 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
     items
 }
 
-fn item(input: ParseStream<'_>) -> syn::Result<Item> {
+fn item(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Item> {
     let ahead = input.fork();
     let attrs = ahead.call(Attribute::parse_outer)?;
     if let Some(last) = attrs.last()
         && ahead.is_empty()
     {
-        return Err(dangling(last));
+        dangling(last, errors);
+        input.advance_to(&ahead);
+        return Ok(Item::Dangling(attrs));
     }
     let vis = ahead.parse::<Visibility>()?;
     let is_begun = !matches!(vis, Visibility::Inherited);
@@ -227,8 +231,8 @@ fn item(input: ParseStream<'_>) -> syn::Result<Item> {
     Ok(Item::Other(other(input, &ahead)))
 }
 
-/// An attribute with nothing behind it.
-fn dangling(attr: &Attribute) -> syn::Error {
+/// Tells of an attribute with nothing behind it.
+fn dangling(attr: &Attribute, errors: &mut Errors) {
     let (wrong, mend) = if attr.path().is_ident("doc") {
         (
             "this comment documents nothing",
@@ -240,7 +244,7 @@ fn dangling(attr: &Attribute) -> syn::Error {
             "write the `fn` below it, or remove it",
         )
     };
-    syn::Error::new(attr.path().span(), format_args!("{wrong}\nhelp: {mend}"))
+    errors.at(attr.path().span(), wrong, mend);
 }
 
 /// What looks like a function but for its `fn`: `func opened(&mut self) {}`.
