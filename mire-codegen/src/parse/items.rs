@@ -186,6 +186,10 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
                         items.push(Item::Function(Box::new(function)));
                         continue;
                     }
+                    if let Some(item) = fields::of_enum(&tokens, errors) {
+                        items.push(Item::Data(Data::Struct(item), false));
+                        continue;
+                    }
                     match fields::of_struct(tokens, &error, errors) {
                         Some((item, lost)) => items.push(Item::Data(Data::Struct(item), lost)),
                         None => errors.push(error),
