@@ -3,6 +3,7 @@ mire::aggregate!(
     struct Account {
         kind: Kindd,
         status: self::Statuss,
+        cards: Option<Cardd>,
     }
 
     #[event]
@@ -19,6 +20,20 @@ mire::projection!(
 
     #[on(AccountEvent::Opened)]
     async fn opened(&self, by: AccountIdd) {}
+);
+
+mire::projection!(
+    #[projection(subscription = "rows", reads(AccountEvent))]
+    #[ignores(AccountEvent::Opened)]
+    struct Row {
+        #[key]
+        account: AccountIdd,
+        owner: Option<Strng>,
+        #[json]
+        tags: Vec<Tagg>,
+        #[index]
+        since: Option<Timee>,
+    }
 );
 
 mire::projection!(

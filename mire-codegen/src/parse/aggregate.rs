@@ -225,6 +225,7 @@ fn aggregate(
                     docs, lints, rest, ..
                 } = attrs;
                 let docs = docs.tokens;
+                let data = data.written_out();
                 quote!(#docs #lints #(#rest)* #data)
             },
             ident,

@@ -2,7 +2,7 @@
 //! typed only if nobody insists on parsing it.
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
@@ -122,6 +122,24 @@ impl Data {
             }
         }
         fields.named = kept.into_iter().collect();
+    }
+
+    /// The item as it goes out. Where it has no generic parameters, it has a `<>` that isn't the user's:
+    /// of a mistyped type in `Option<…>` rustc would else propose to declare it as a parameter of the
+    /// struct, and tell of it once more, without that, where the macro writes the type again.
+    pub(crate) fn written_out(&self) -> TokenStream {
+        let tokens = self.to_token_stream();
+        if self.generics().lt_token.is_some() {
+            return tokens;
+        }
+        let is_keyword = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "struct" || word == "enum");
+        let mut tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        if let Some(keyword) = tokens.iter().position(is_keyword) {
+            // It stands nowhere in the item, so that rustc doesn't show it with the name.
+            let none = quote_spanned!(Span::mixed_site()=> <>);
+            tokens.splice(keyword + 2..keyword + 2, none);
+        }
+        tokens.into_iter().collect()
     }
 
     /// Takes the attributes off.

@@ -187,6 +187,7 @@ fn projection(
                 docs, lints, rest, ..
             } = attrs;
             let docs = docs.tokens;
+            let data = data.written_out();
             quote!(#docs #lints #(#rest)* #data)
         },
         ident,
