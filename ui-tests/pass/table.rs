@@ -196,6 +196,18 @@ pub async fn look_up<DB: Backend>(
     Ok(())
 }
 
+/// A page that is passed on needn't live as long as the store.
+///
+/// # Errors
+///
+/// As the look-up.
+pub async fn listed<DB: Backend>(
+    store: &EventStore<DB>,
+    page: impl Into<Page<&AccountId>>,
+) -> Result<Vec<Balance>, mire::EventStoreError> {
+    Balance::list(store, page).await
+}
+
 /// A query of one's own answers rows of the same type.
 ///
 /// # Errors
