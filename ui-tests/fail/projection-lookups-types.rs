@@ -39,6 +39,8 @@ async fn uses(store: &mire::EventStore) -> Result<(), mire::EventStoreError> {
     Balance::by_balance(store, "5", 10).await?;
     Balance::by_balance_range(store, "1".."5", 10).await?;
     Balance::by_owner_range(store, "a".."b", 10).await?;
+    // Text is found by text.
+    Balance::by_owner(store, "ann", 10).await?;
     Balance::by_owner(store, &5, 10).await?;
     Balance::by_owner(store, &String::new(), 10.0).await?;
     Balance::list(store, "10").await?;

@@ -132,6 +132,7 @@ mire::projection!(
     struct CustomerOrders {
         #[key]
         customer: AccountId,
+        #[index]
         name: String,
         orders: u32,
         spent: i64,
@@ -192,6 +193,7 @@ pub async fn look_up<DB: Backend>(
         status.serving().is_some(),
     ));
     let orders = CustomerOrders::get(store, &id).await?;
+    drop(CustomerOrders::by_name(store, "Ann", 10).await?);
     drop(orders.map(|row| (row.name, row.customer, row.orders, row.spent)));
     Ok(())
 }

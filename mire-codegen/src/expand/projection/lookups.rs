@@ -37,6 +37,10 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: &Column) -> T
     );
     let key_type = &key.ty;
     let page_type = page(krate, &quote!(&'last #key_type));
+    let Wanted {
+        ty: wanted_key,
+        value: key_value,
+    } = Wanted::of(key_type, &quote!(key));
     let by_index = table
         .columns
         .iter()
@@ -88,9 +92,9 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: &Column) -> T
             #get_docs
             #vis async fn get<#backend: #krate::Backend>(
                 store: &#krate::EventStore<#backend>,
-                key: &#key_type,
+                key: #wanted_key,
             ) -> #one {
-                #krate::table::get(store, key).await
+                #krate::table::get(store, #key_value).await
             }
             #get_many_docs
             #vis async fn get_many<#backend: #krate::Backend>(
@@ -141,6 +145,33 @@ fn page(krate: &TokenStream, last: &TokenStream) -> TokenStream {
     quote!(impl ::core::convert::Into<#krate::table::Page<#last>>)
 }
 
+/// What is looked for: a value of the column's type, or what can be made one.
+pub(super) struct Wanted {
+    /// The type of the parameter.
+    pub(super) ty: TokenStream,
+    /// What is passed on.
+    value: TokenStream,
+}
+
+impl Wanted {
+    /// Of a column of this type, by a parameter of this name.
+    pub(super) fn of(column: &TokenStream, name: &TokenStream) -> Self {
+        if STRINGS.contains(&&*names::path_text(column)) {
+            return Self {
+                ty: quote!(&str),
+                value: quote!(&<#column as ::core::convert::From<&str>>::from(#name)),
+            };
+        }
+        Self {
+            ty: quote!(&#column),
+            value: name.clone(),
+        }
+    }
+}
+
+/// How the type of text is written.
+const STRINGS: [&str; 3] = ["String", "std::string::String", "::std::string::String"];
+
 /// Types that can have an index for certain.
 const COLUMNS: [&str; 12] = [
     "bool", "f32", "f64", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "String",
@@ -189,8 +220,10 @@ fn by_index(projection: &Projection, column: &Column, key: &Column) -> TokenStre
     // A type that can't have an index is reported where its column is declared.
     let certain = COLUMNS.contains(&&*names::path_text(ty));
     let known = (!certain).then(|| quote!(where for<'any> #ty: #krate::__private::IndexColumn));
+    let wanted = Wanted::of(ty, &quote!(value));
+    let (wanted, value) = (wanted.ty, wanted.value);
     let by_index = located(
-        quote!(#krate::table::by_index(store, #name, value, page)),
+        quote!(#krate::table::by_index(store, #name, #value, page)),
         at,
     );
     let by_range = located(
@@ -201,7 +234,7 @@ fn by_index(projection: &Projection, column: &Column, key: &Column) -> TokenStre
         #equal_docs
         #vis fn #equal<'a, 'last, #backend: #krate::Backend>(
             store: &'a #krate::EventStore<#backend>,
-            value: &#ty,
+            value: #wanted,
             page: #equal_page,
         ) -> #rows #known {
             #by_index
