@@ -76,4 +76,24 @@ mire::projection!(
     }
 );
 
+mire::projection!(
+    #[projection(subscription = "ids", reads(AccountEvent))]
+    #[ignores(AccountEvent::Deposited)]
+    struct Id {
+        #[key]
+        account: AccountId,
+        text: String,
+    }
+
+    #[on(AccountEvent::Opened)]
+    fn opened(&mut self, id: AccountId, owner: &str) {
+        self.text = format!("{owner} has {id}");
+    }
+
+    #[on(AccountEvent::Closed)]
+    fn closed(&mut self, id: &AccountId) {
+        self.text = format!("{id} is closed");
+    }
+);
+
 fn main() {}
