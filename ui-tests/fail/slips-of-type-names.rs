@@ -36,6 +36,18 @@ mire::projection!(
     }
 );
 
+// What the trait calls so isn't proposed.
+mire::projection!(
+    #[projection(subscription = "wholes", reads(AccountEvent))]
+    struct Whole {
+        #[key]
+        account: AccountId,
+    }
+
+    #[on(AccountEvent::Opened)]
+    fn opened(&mut self, by: &Event) {}
+);
+
 mire::projection!(
     #[projection(subscription = "events", reads(self::AccountEventt))]
     struct Events;
