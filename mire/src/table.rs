@@ -121,7 +121,7 @@ pub use crate::column::{
     ColumnDef, ColumnError, ColumnKind, ColumnType, Json, NotNull, RowReader, RowWriter,
     StoredColumn,
 };
-pub use lookup::{by_index, by_index_range, get, get_many, list};
+pub use lookup::{Rows, by_index, by_index_range, get, get_many, list};
 pub use page::Page;
 pub use projection::{Delivery, TableDef, TableProjection, from_row};
 pub use remove::remove;

@@ -76,4 +76,48 @@ mire::projection!(
     }
 );
 
+mire::projection!(
+    #[projection(subscription = "ids", reads(AccountEvent))]
+    #[ignores(AccountEvent::Deposited)]
+    struct Id {
+        #[key]
+        account: AccountId,
+        text: String,
+    }
+
+    #[on(AccountEvent::Opened)]
+    fn opened(&mut self, id: AccountId, owner: &str) {
+        self.text = format!("{owner} has {id}");
+    }
+
+    #[on(AccountEvent::Closed)]
+    fn closed(&mut self, id: &AccountId) {
+        self.text = format!("{id} is closed");
+    }
+);
+
+mire::projection!(
+    #[projection(subscription = "wholes", reads(AccountEvent))]
+    struct Whole {
+        #[key]
+        account: AccountId,
+        text: String,
+    }
+
+    #[on(AccountEvent::Opened)]
+    fn opened(&mut self, event: &mire::Event) {
+        self.text = event.owner.clone();
+    }
+
+    #[on(AccountEvent::Deposited)]
+    fn deposited(&mut self, event: &Event<AccountEvent>) {
+        self.text = event.amount.to_string();
+    }
+
+    #[on(AccountEvent::Closed)]
+    fn closed(&mut self, event: mire::RecordedEvent) {
+        self.text = event.event_type;
+    }
+);
+
 fn main() {}

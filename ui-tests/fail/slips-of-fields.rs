@@ -20,6 +20,19 @@ mire::aggregate!(
 );
 
 mire::aggregate!(
+    #[aggregate(category = "book")]
+    pub enum Book {
+        title: String,
+        lent: bool,
+    }
+
+    #[event]
+    fn lent(&mut self) {
+        self.lent = true;
+    }
+);
+
+mire::aggregate!(
     #[aggregate(category = "card")]
     pub struct Card {
         pub spent: i64

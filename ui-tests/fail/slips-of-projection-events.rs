@@ -76,6 +76,42 @@ mire::projection!(
     }
 );
 
+// The function of an event is still to be written.
+mire::projection!(
+    #[projection(subscription = "begun", reads(AccountEvent))]
+    struct Begun {
+        #[key]
+        account: AccountId,
+        owner: String,
+    }
+
+    #[on(AccountEvent::Opened)]
+    fn opened(&mut self, owner: &str) {
+        self.owner = owner.to_owned();
+    }
+
+    #[on(AccountEvent::Deposited)]
+);
+
+mire::projection!(
+    #[projection(subscription = "first", reads(AccountEvent))]
+    #[ignores(AccountEvent::Opened)]
+    struct First;
+
+    #[on(AccountEvent::Deposited)]
+);
+
+mire::projection!(
+    #[projection(subscription = "word", reads(AccountEvent))]
+    #[ignores(AccountEvent::Opened)]
+    struct Word {
+        #[key]
+        account: AccountId,
+    }
+
+    #[on]
+);
+
 fn main() {
     let events = (
         AccountEvent::Opened {

@@ -29,6 +29,21 @@ mire::projection!(
 );
 
 mire::projection!(
+    #[projection(subscription = "marked", reads(AccountEvent))]
+    #[derive(Debug)]
+    pub enum Marked {
+        #[key]
+        account: AccountId,
+        balance: i64,
+    }
+
+    #[on(AccountEvent::Deposited)]
+    fn deposited(&mut self, amount: i64) {
+        self.balance += amount;
+    }
+);
+
+mire::projection!(
     #[projection(subscription = "tuples", reads(AccountEvent))]
     struct Tuple(AccountId, i64);
 

@@ -3,6 +3,7 @@ mire::aggregate!(
     struct Account {
         kind: Kindd,
         status: self::Statuss,
+        cards: Option<Cardd>,
     }
 
     #[event]
@@ -19,6 +20,32 @@ mire::projection!(
 
     #[on(AccountEvent::Opened)]
     async fn opened(&self, by: AccountIdd) {}
+);
+
+mire::projection!(
+    #[projection(subscription = "rows", reads(AccountEvent))]
+    #[ignores(AccountEvent::Opened)]
+    struct Row {
+        #[key]
+        account: AccountIdd,
+        owner: Option<Strng>,
+        #[json]
+        tags: Vec<Tagg>,
+        #[index]
+        since: Option<Timee>,
+    }
+);
+
+// What the trait calls so isn't proposed.
+mire::projection!(
+    #[projection(subscription = "wholes", reads(AccountEvent))]
+    struct Whole {
+        #[key]
+        account: AccountId,
+    }
+
+    #[on(AccountEvent::Opened)]
+    fn opened(&mut self, by: &Event) {}
 );
 
 mire::projection!(

@@ -132,6 +132,7 @@ mire::projection!(
     struct CustomerOrders {
         #[key]
         customer: AccountId,
+        #[index]
         name: String,
         orders: u32,
         spent: i64,
@@ -192,8 +193,21 @@ pub async fn look_up<DB: Backend>(
         status.serving().is_some(),
     ));
     let orders = CustomerOrders::get(store, &id).await?;
+    drop(CustomerOrders::by_name(store, "Ann", 10).await?);
     drop(orders.map(|row| (row.name, row.customer, row.orders, row.spent)));
     Ok(())
+}
+
+/// A page that is passed on needn't live as long as the store.
+///
+/// # Errors
+///
+/// As the look-up.
+pub async fn listed<DB: Backend>(
+    store: &EventStore<DB>,
+    page: impl Into<Page<&AccountId>>,
+) -> Result<Vec<Balance>, mire::EventStoreError> {
+    Balance::list(store, page).await
 }
 
 /// A query of one's own answers rows of the same type.

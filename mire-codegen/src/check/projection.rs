@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use proc_macro2::TokenStream;
+
 use super::{changes, generated_twin};
 use crate::errors::Errors;
 use crate::model::{Argument, Call, Effect, Form, Handler, Projection, Table, WrittenFunction};
@@ -121,12 +123,13 @@ fn keep_key(table: &Table, functions: &mut [WrittenFunction], errors: &mut Error
     }
 }
 
-/// Without `key(…)` a row is found by the stream's id. A function that takes a field of the key's name
-/// probably means that one.
+/// Without `key(…)` a row is found by the stream's id. A function that takes a field of the key's name,
+/// or an `id` of its type, probably means that one.
 fn key_of_stream(table: &Table, handlers: &mut [Handler], errors: &mut Errors) {
-    let Some(key) = table.key.map(|key| &table.columns[key].ident) else {
+    let Some(column) = table.key.map(|key| &table.columns[key]) else {
         return;
     };
+    let key = &column.ident;
     for handler in handlers {
         let Effect::Call(Call {
             key: None,
@@ -136,7 +139,12 @@ fn key_of_stream(table: &Table, handlers: &mut [Handler], errors: &mut Errors) {
         else {
             continue;
         };
-        let is_key = |argument: &&Argument| matches!(argument, Argument::Field { ident, .. } if ident == key);
+        let is_key = |argument: &&Argument| match argument {
+            Argument::Field { ident, ty, .. } => {
+                ident == key || ident == "id" && is_id(ty, &column.ty)
+            }
+            Argument::Info | Argument::Connection => false,
+        };
         let Some(Argument::Field { ident, .. }) = arguments.iter().find(is_key) else {
             continue;
         };
@@ -145,12 +153,19 @@ fn key_of_stream(table: &Table, handlers: &mut [Handler], errors: &mut Errors) {
             ident.span(),
             format_args!("without `key(…)`, the row's key `{key}` is the stream's id"),
             format_args!(
-                "if the event has a field `{key}`, name it: `#[on({event}, key({key}))]`; the stream's id is in `self.{key}` already"
+                "if the event has a field `{ident}`, name it: `#[on({event}, key({ident}))]`; the stream's id is in `self.{key}` already"
             ),
         );
         // That the event has no such field would only follow.
         handler.effect = Effect::Mistaken;
     }
+}
+
+/// Whether a parameter has the type of the key, by value or not, and that is a type of ids. Text and
+/// numbers can be many things.
+fn is_id(parameter: &TokenStream, key: &TokenStream) -> bool {
+    let (parameter, key) = (names::path_text(parameter), names::path_text(key));
+    key.ends_with("Id") && parameter.trim_start_matches('&') == key
 }
 
 /// `x` and `x_range` would both have a `by_x_range`.

@@ -62,6 +62,7 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
         data,
         lost,
         functions,
+        dangling: _,
         beside,
     } = content(tokens, &MACRO, errors);
     Parsed {
@@ -224,6 +225,7 @@ fn aggregate(
                     docs, lints, rest, ..
                 } = attrs;
                 let docs = docs.tokens;
+                let data = data.written_out();
                 quote!(#docs #lints #(#rest)* #data)
             },
             ident,

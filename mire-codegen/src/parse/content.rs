@@ -34,6 +34,8 @@ pub(super) struct Content {
     /// Whether one of its fields is unknown, which was told.
     pub(super) lost: bool,
     pub(super) functions: Vec<Function>,
+    /// The attributes of a function that is still to be written.
+    pub(super) dangling: Vec<Attribute>,
     /// Items that have no place in the macro. They go out beside it, so that nothing else misses
     /// them.
     pub(super) beside: TokenStream,
@@ -45,6 +47,7 @@ pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> C
         data: None,
         lost: false,
         functions: Vec::new(),
+        dangling: Vec::new(),
         beside: TokenStream::new(),
     };
     let mut data = Vec::new();
@@ -67,6 +70,7 @@ pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> C
                     content.functions.push(*function);
                 }
             }
+            Item::Dangling(attrs) => content.dangling.extend(attrs),
             Item::Other(other) => misplaced(other, of.name, &mut content.beside, errors),
         }
     }

@@ -53,6 +53,25 @@ pub(super) fn of_struct(
     Some((item, fields.lost))
 }
 
+/// Reads the fields of a struct that is called an `enum`.
+pub(super) fn of_enum(tokens: &TokenStream, errors: &mut Errors) -> Option<ItemStruct> {
+    let mut keyword = None;
+    let as_struct = tokens.clone().into_iter().map(|token| match token {
+        TokenTree::Ident(word) if word == "enum" && keyword.is_none() => {
+            keyword = Some(word.span());
+            Ident::new("struct", word.span()).into()
+        }
+        token => token,
+    });
+    let item: ItemStruct = syn::parse2(as_struct.collect()).ok()?;
+    errors.at(
+        keyword?,
+        format_args!("`{}` has fields, and an `enum` has variants", item.ident),
+        "write `struct`",
+    );
+    Some(item)
+}
+
 /// Fields as far as they are known.
 #[derive(Default)]
 struct Fields {

@@ -2,7 +2,7 @@
 //! typed only if nobody insists on parsing it.
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
@@ -21,6 +21,8 @@ pub(crate) enum Item {
     /// The state or row, and whether one of its fields is unknown, which was told.
     Data(Data, bool),
     Function(Box<Function>),
+    /// Attributes with nothing behind them, which was told.
+    Dangling(Vec<Attribute>),
     /// Something that has no place in the macro.
     Other(Other),
 }
@@ -122,6 +124,24 @@ impl Data {
         fields.named = kept.into_iter().collect();
     }
 
+    /// The item as it goes out. Where it has no generic parameters, it has a `<>` that isn't the user's:
+    /// of a mistyped type in `Option<…>` rustc would else propose to declare it as a parameter of the
+    /// struct, and tell of it once more, without that, where the macro writes the type again.
+    pub(crate) fn written_out(&self) -> TokenStream {
+        let tokens = self.to_token_stream();
+        if self.generics().lt_token.is_some() {
+            return tokens;
+        }
+        let is_keyword = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "struct" || word == "enum");
+        let mut tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        if let Some(keyword) = tokens.iter().position(is_keyword) {
+            // It stands nowhere in the item, so that rustc doesn't show it with the name.
+            let none = quote_spanned!(Span::mixed_site()=> <>);
+            tokens.splice(keyword + 2..keyword + 2, none);
+        }
+        tokens.into_iter().collect()
+    }
+
     /// Takes the attributes off.
     pub(crate) fn take_attrs(&mut self) -> Vec<Attribute> {
         match self {
@@ -170,7 +190,7 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
         while !input.is_empty() {
             // An item that can't be read is stepped over from its own beginning.
             let attempt = input.fork();
-            match item(&attempt) {
+            match item(&attempt, errors) {
                 Ok(item) => {
                     input.advance_to(&attempt);
                     items.push(item);
@@ -182,6 +202,10 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
                     }
                     if let Some(function) = broken::function(tokens.clone(), &error, errors) {
                         items.push(Item::Function(Box::new(function)));
+                        continue;
+                    }
+                    if let Some(item) = fields::of_enum(&tokens, errors) {
+                        items.push(Item::Data(Data::Struct(item), false));
                         continue;
                     }
                     match fields::of_struct(tokens, &error, errors) {
@@ -199,13 +223,15 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
     items
 }
 
-fn item(input: ParseStream<'_>) -> syn::Result<Item> {
+fn item(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Item> {
     let ahead = input.fork();
     let attrs = ahead.call(Attribute::parse_outer)?;
     if let Some(last) = attrs.last()
         && ahead.is_empty()
     {
-        return Err(dangling(last));
+        dangling(last, errors);
+        input.advance_to(&ahead);
+        return Ok(Item::Dangling(attrs));
     }
     let vis = ahead.parse::<Visibility>()?;
     let is_begun = !matches!(vis, Visibility::Inherited);
@@ -227,8 +253,8 @@ fn item(input: ParseStream<'_>) -> syn::Result<Item> {
     Ok(Item::Other(other(input, &ahead)))
 }
 
-/// An attribute with nothing behind it.
-fn dangling(attr: &Attribute) -> syn::Error {
+/// Tells of an attribute with nothing behind it.
+fn dangling(attr: &Attribute, errors: &mut Errors) {
     let (wrong, mend) = if attr.path().is_ident("doc") {
         (
             "this comment documents nothing",
@@ -240,7 +266,7 @@ fn dangling(attr: &Attribute) -> syn::Error {
             "write the `fn` below it, or remove it",
         )
     };
-    syn::Error::new(attr.path().span(), format_args!("{wrong}\nhelp: {mend}"))
+    errors.at(attr.path().span(), wrong, mend);
 }
 
 /// What looks like a function but for its `fn`: `func opened(&mut self) {}`.

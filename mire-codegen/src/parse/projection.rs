@@ -10,7 +10,7 @@ mod shared;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{Field, GenericParam, Path, Visibility};
+use syn::{Field, GenericParam, Visibility};
 
 use self::events::{On, Reads};
 use self::functions::Handlers;
@@ -19,7 +19,7 @@ use super::borrowed;
 use super::content::{Content, Macro, content, refuse_generics};
 use super::functions::{SelfKind, receiver};
 use super::items::{Data, Function};
-use crate::attrs::Words;
+use crate::attrs::{Listed, Words};
 use crate::errors::Errors;
 use crate::keywords::Place;
 use crate::model::{Acting, Effect, Form, Generics, HeldField, Projection, Table};
@@ -54,17 +54,21 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Parsed {
         data,
         lost,
         functions,
+        dangling,
         beside,
     } = content(tokens, &MACRO, errors);
+    let begun = events::named(&dangling);
     Parsed {
-        projection: data.map(|data| projection((data, lost), functions, errors)),
+        projection: data.map(|data| projection((data, lost), functions, begun, errors)),
         beside,
     }
 }
 
+/// `begun` are the events of which the function is still to be written, which was told.
 fn projection(
     (mut data, lost): (Data, bool),
     functions: Vec<Function>,
+    begun: Listed,
     errors: &mut Errors,
 ) -> Projection {
     let ident = data.ident().clone();
@@ -80,6 +84,7 @@ fn projection(
         ignored.paths.extend(more.paths);
         ignored.unclear |= more.unclear;
     }
+    ignored.unclear |= begun.unclear;
     NO_CFG_ON_STRUCT.refuse(&["cfg"], &mut attrs.rest, errors);
     let krate = words.krate();
     // What the attribute of another macro stands for was told.
@@ -105,7 +110,10 @@ fn projection(
     let owned = borrowed::refuse(&mut data, role, errors) && !lost;
     let columns = row::columns(&mut data, &attrs.derives(), errors);
 
-    let kind = kind(&words, &columns, &functions, &data, errors);
+    // Of what kind it is, the function that is still to be written may say.
+    let is_begun = functions.is_empty() && (begun.unclear || !begun.paths.is_empty());
+    let told = if is_begun { &mut *silent } else { &mut *errors };
+    let kind = kind(&words, &columns, &functions, &data, told);
     if kind == Kind::Table {
         row::refuse_cfg(&mut data, errors);
         refuse_generics(
@@ -127,7 +135,7 @@ fn projection(
     // Where functions have mistakes, what they would handle is unknown.
     let forgotten = kind == Kind::Table && functions.is_empty();
     let mut handlers = Handlers::new(ident.clone(), kind == Kind::Table);
-    let mut others: Vec<Path> = Vec::new();
+    let mut others = begun.paths;
     for (mut function, attrs, on) in functions {
         others.extend(on.iter().flat_map(|on| on.others.clone()));
         if function.broken {
@@ -179,6 +187,7 @@ fn projection(
                 docs, lints, rest, ..
             } = attrs;
             let docs = docs.tokens;
+            let data = data.written_out();
             quote!(#docs #lints #(#rest)* #data)
         },
         ident,

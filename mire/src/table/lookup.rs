@@ -2,6 +2,8 @@
 
 use std::ops::{Bound, RangeBounds};
 
+use futures_util::future::BoxFuture;
+
 use crate::backend::table::{Filter, Find, Part, RawVersion, RowSink};
 use crate::backend::{Backend, Result};
 use crate::column::{ColumnError, ColumnType, ColumnValue, RowReader, StoredColumn};
@@ -10,6 +12,11 @@ use crate::store::EventStore;
 use crate::table::TableProjection;
 use crate::table::fold::{in_table, keys};
 use crate::table::page::Page;
+
+/// A look-up of several rows. It is boxed, since the type of an `async fn` carries the bounds of its
+/// parameters with it: rustc would tell of a page or a range that doesn't fit at the call, of the call
+/// as a whole, and at its `.await`.
+pub type Rows<'a, P> = BoxFuture<'a, Result<Vec<P>>>;
 
 /// All rows that fit, in whatever order.
 const ALL: Part = Part {
@@ -75,12 +82,12 @@ pub async fn get_many<P: TableProjection, DB: Backend>(
 /// # Cancel safety
 ///
 /// A read; dropping it has no effect.
-pub async fn list<P: TableProjection, DB: Backend>(
-    store: &EventStore<DB>,
-    page: impl Into<Page<&P::Key>> + Send,
-) -> Result<Vec<P>> {
-    let part = part(page.into(), behind_key::<P>)?;
-    find(store, Filter::All, part).await
+pub fn list<'a, 'last, P: TableProjection, DB: Backend>(
+    store: &'a EventStore<DB>,
+    page: impl Into<Page<&'last P::Key>>,
+) -> Rows<'a, P> {
+    let part = part(page.into(), behind_key::<P>);
+    find_all(store, part.map(|part| (Filter::All, part)))
 }
 
 /// Rows with a value in an indexed column, in the order of their keys; a [`Page`] of them, or so many
@@ -93,16 +100,25 @@ pub async fn list<P: TableProjection, DB: Backend>(
 /// # Cancel safety
 ///
 /// A read; dropping it has no effect.
-pub async fn by_index<P: TableProjection, DB: Backend, T: ColumnType + Sync>(
-    store: &EventStore<DB>,
+pub fn by_index<'a, 'last, P: TableProjection, DB: Backend, T: ColumnType>(
+    store: &'a EventStore<DB>,
     column: &'static str,
     value: &T,
-    page: impl Into<Page<&P::Key>> + Send,
-) -> Result<Vec<P>> {
-    let part = part(page.into(), behind_key::<P>)?;
+    page: impl Into<Page<&'last P::Key>>,
+) -> Rows<'a, P> {
+    find_all(store, equal::<P, T>(column, value, page.into()))
+}
+
+/// What [`by_index`] looks for.
+fn equal<P: TableProjection, T: ColumnType>(
+    column: &'static str,
+    value: &T,
+    page: Page<&P::Key>,
+) -> Result<(Filter, Part)> {
+    let part = part(page, behind_key::<P>)?;
     let index = indexed::<P>(column)?;
     let filter = Filter::Equal(index, self::value::<P, _>(index, value)?);
-    find(store, filter, part).await
+    Ok((filter, part))
 }
 
 /// Rows whose value in an indexed column is in a range, in the order of these values and, among
@@ -116,38 +132,55 @@ pub async fn by_index<P: TableProjection, DB: Backend, T: ColumnType + Sync>(
 /// # Cancel safety
 ///
 /// A read; dropping it has no effect.
-pub async fn by_index_range<'a, P, DB, T>(
-    store: &EventStore<DB>,
+pub fn by_index_range<'a, 'last, P, DB, T>(
+    store: &'a EventStore<DB>,
     column: &'static str,
-    range: impl RangeBounds<T> + Send,
-    page: impl Into<Page<(&'a T, &P::Key)>> + Send,
-) -> Result<Vec<P>>
+    range: impl RangeBounds<T>,
+    page: impl Into<Page<(&'last T, &'last P::Key)>>,
+) -> Rows<'a, P>
 where
     P: TableProjection,
     DB: Backend,
-    T: ColumnType + 'a,
+    T: ColumnType + 'last,
 {
-    let (filter, part) = {
-        let index = indexed::<P>(column)?;
-        let stored = |bound: Bound<&T>| -> Result<Bound<ColumnValue>> {
-            Ok(match bound {
-                Bound::Included(bound) => Bound::Included(value::<P, T>(index, bound)?),
-                Bound::Excluded(bound) => Bound::Excluded(value::<P, T>(index, bound)?),
-                Bound::Unbounded => Bound::Unbounded,
-            })
-        };
-        let (from, to) = (stored(range.start_bound())?, stored(range.end_bound())?);
-        let behind = |(last, key): (&T, &P::Key)| match value::<P, T>(index, last)? {
-            ColumnValue::Null => Err(EventStoreError::InvalidArgument {
-                name: "the row that a page comes after",
-                value: format!("one without a value in `{column}`"),
-                mend: "pass the value and the key of a row in the range",
-            }),
-            last => Ok([vec![last], behind_key::<P>(key)?].concat()),
-        };
-        (Filter::Range(index, from, to), part(page.into(), behind)?)
+    find_all(store, between::<P, T>(column, &range, page.into()))
+}
+
+/// What [`by_index_range`] looks for.
+fn between<P: TableProjection, T: ColumnType>(
+    column: &'static str,
+    range: &impl RangeBounds<T>,
+    page: Page<(&T, &P::Key)>,
+) -> Result<(Filter, Part)> {
+    let index = indexed::<P>(column)?;
+    let stored = |bound: Bound<&T>| -> Result<Bound<ColumnValue>> {
+        Ok(match bound {
+            Bound::Included(bound) => Bound::Included(value::<P, T>(index, bound)?),
+            Bound::Excluded(bound) => Bound::Excluded(value::<P, T>(index, bound)?),
+            Bound::Unbounded => Bound::Unbounded,
+        })
     };
-    find(store, filter, part).await
+    let (from, to) = (stored(range.start_bound())?, stored(range.end_bound())?);
+    let behind = |(last, key): (&T, &P::Key)| match value::<P, T>(index, last)? {
+        ColumnValue::Null => Err(EventStoreError::InvalidArgument {
+            name: "the row that a page comes after",
+            value: format!("one without a value in `{column}`"),
+            mend: "pass the value and the key of a row in the range",
+        }),
+        last => Ok([vec![last], behind_key::<P>(key)?].concat()),
+    };
+    Ok((Filter::Range(index, from, to), part(page, behind)?))
+}
+
+/// Finds what is looked for, if that can be.
+fn find_all<P: TableProjection, DB: Backend>(
+    store: &EventStore<DB>,
+    wanted: Result<(Filter, Part)>,
+) -> Rows<'_, P> {
+    Box::pin(async move {
+        let (filter, part) = wanted?;
+        find(store, filter, part).await
+    })
 }
 
 /// A page, by the values that it comes behind.

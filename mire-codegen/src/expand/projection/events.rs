@@ -252,5 +252,8 @@ fn lent(ty: &TokenStream) -> Option<TokenStream> {
     let is_open =
         |it: &TokenTree| matches!(it, TokenTree::Ident(word) if word == "impl" || word == "dyn");
     let is_named = !tokens.clone().any(|it| is_open(&it));
-    is_named.then(|| tokens.collect())
+    let lent: TokenStream = is_named.then(|| tokens.collect())?;
+    // Where it doesn't exist, rustc would tell of it once more, and propose the projection's own.
+    let is_associated = ["Event", "Key"].contains(&&*lent.to_string());
+    (!is_associated).then_some(lent)
 }

@@ -4,6 +4,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
+use super::lookups::Wanted;
 use super::table::from_row;
 use crate::model::{Projection, Table};
 use crate::names;
@@ -101,10 +102,11 @@ fn lookups(projection: &Projection, table: &Table) -> TokenStream {
     let indexed = table.columns.iter().filter(|column| column.indexed);
     let by_index = indexed.flat_map(|column| {
         let (ty, at) = (&column.ty, column.ident.span());
+        let wanted = Wanted::of(ty, &quote!(value)).ty;
         let range = quote!(impl ::core::ops::RangeBounds<#ty> + ::core::marker::Send);
         let [equal, by_range] = names::lookups(&column.name()).map(|it| names::derived(&it, at));
         [
-            lookup(&equal, quote!(value: &#ty, page: #any), &many),
+            lookup(&equal, quote!(value: #wanted, page: #any), &many),
             lookup(&by_range, quote!(range: #range, page: #any), &many),
         ]
     });

@@ -30,13 +30,17 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: &Column) -> T
     )]);
     let result = |ty: TokenStream| quote!(::core::result::Result<#ty, #krate::EventStoreError>);
     let one = result(quote!(::core::option::Option<Self>));
-    let many = many(krate);
+    let rows = rows(krate);
     let (status, done) = (
         result(quote!(#krate::table::TableStatus)),
         result(quote!(())),
     );
     let key_type = &key.ty;
-    let page_type = page(krate, &quote!(&#key_type));
+    let page_type = page(krate, &quote!(&'last #key_type));
+    let Wanted {
+        ty: wanted_key,
+        value: key_value,
+    } = Wanted::of(key_type, &quote!(key));
     let by_index = table
         .columns
         .iter()
@@ -88,23 +92,23 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: &Column) -> T
             #get_docs
             #vis async fn get<#backend: #krate::Backend>(
                 store: &#krate::EventStore<#backend>,
-                key: &#key_type,
+                key: #wanted_key,
             ) -> #one {
-                #krate::table::get(store, key).await
+                #krate::table::get(store, #key_value).await
             }
             #get_many_docs
             #vis async fn get_many<#backend: #krate::Backend>(
                 store: &#krate::EventStore<#backend>,
                 keys: &[#key_type],
-            ) -> #many {
+            ) -> ::core::result::Result<::std::vec::Vec<Self>, #krate::EventStoreError> {
                 #krate::table::get_many(store, keys).await
             }
             #list_docs
-            #vis async fn list<#backend: #krate::Backend>(
-                store: &#krate::EventStore<#backend>,
+            #vis fn list<'a, 'last, #backend: #krate::Backend>(
+                store: &'a #krate::EventStore<#backend>,
                 page: #page_type,
-            ) -> #many {
-                #krate::table::list(store, page).await
+            ) -> #rows {
+                #krate::table::list(store, page)
             }
             #(#by_index)*
             #wait_docs
@@ -131,17 +135,42 @@ pub(super) fn lookups(projection: &Projection, table: &Table, key: &Column) -> T
     }
 }
 
-/// The answer with rows.
-fn many(krate: &TokenStream) -> TokenStream {
-    quote!(::core::result::Result<::std::vec::Vec<Self>, #krate::EventStoreError>)
+/// A look-up of several rows, in a page of them.
+fn rows(krate: &TokenStream) -> TokenStream {
+    quote!(#krate::table::Rows<'a, Self>)
 }
 
 /// A parameter that takes a page, which goes on behind `last`.
 fn page(krate: &TokenStream, last: &TokenStream) -> TokenStream {
-    quote! {
-        impl ::core::convert::Into<#krate::table::Page<#last>> + ::core::marker::Send
+    quote!(impl ::core::convert::Into<#krate::table::Page<#last>>)
+}
+
+/// What is looked for: a value of the column's type, or what can be made one.
+pub(super) struct Wanted {
+    /// The type of the parameter.
+    pub(super) ty: TokenStream,
+    /// What is passed on.
+    value: TokenStream,
+}
+
+impl Wanted {
+    /// Of a column of this type, by a parameter of this name.
+    pub(super) fn of(column: &TokenStream, name: &TokenStream) -> Self {
+        if STRINGS.contains(&&*names::path_text(column)) {
+            return Self {
+                ty: quote!(&str),
+                value: quote!(&<#column as ::core::convert::From<&str>>::from(#name)),
+            };
+        }
+        Self {
+            ty: quote!(&#column),
+            value: name.clone(),
+        }
     }
 }
+
+/// How the type of text is written.
+const STRINGS: [&str; 3] = ["String", "std::string::String", "::std::string::String"];
 
 /// Types that can have an index for certain.
 const COLUMNS: [&str; 12] = [
@@ -184,15 +213,17 @@ fn by_index(projection: &Projection, column: &Column, key: &Column) -> TokenStre
         "",
         "As [`get`](Self::get).",
     ]);
-    let (many, key) = (many(krate), &key.ty);
-    let equal_page = page(krate, &quote!(&#key));
-    let range_page = page(krate, &quote!((&#ty, &#key)));
+    let (rows, key) = (rows(krate), &key.ty);
+    let equal_page = page(krate, &quote!(&'last #key));
+    let range_page = page(krate, &quote!((&'last #ty, &'last #key)));
     let at = start(ty);
     // A type that can't have an index is reported where its column is declared.
     let certain = COLUMNS.contains(&&*names::path_text(ty));
     let known = (!certain).then(|| quote!(where for<'any> #ty: #krate::__private::IndexColumn));
+    let wanted = Wanted::of(ty, &quote!(value));
+    let (wanted, value) = (wanted.ty, wanted.value);
     let by_index = located(
-        quote!(#krate::table::by_index(store, #name, value, page)),
+        quote!(#krate::table::by_index(store, #name, #value, page)),
         at,
     );
     let by_range = located(
@@ -201,20 +232,20 @@ fn by_index(projection: &Projection, column: &Column, key: &Column) -> TokenStre
     );
     quote! {
         #equal_docs
-        #vis async fn #equal<#backend: #krate::Backend>(
-            store: &#krate::EventStore<#backend>,
-            value: &#ty,
+        #vis fn #equal<'a, 'last, #backend: #krate::Backend>(
+            store: &'a #krate::EventStore<#backend>,
+            value: #wanted,
             page: #equal_page,
-        ) -> #many #known {
-            #by_index.await
+        ) -> #rows #known {
+            #by_index
         }
         #range_docs
-        #vis async fn #range<#backend: #krate::Backend>(
-            store: &#krate::EventStore<#backend>,
-            range: impl ::core::ops::RangeBounds<#ty> + ::core::marker::Send,
+        #vis fn #range<'a, 'last, #backend: #krate::Backend>(
+            store: &'a #krate::EventStore<#backend>,
+            range: impl ::core::ops::RangeBounds<#ty>,
             page: #range_page,
-        ) -> #many #known {
-            #by_range.await
+        ) -> #rows #known {
+            #by_range
         }
     }
 }

@@ -89,6 +89,17 @@ pub(super) fn on(
     (function, attrs, Some(on))
 }
 
+/// The events that `#[on(…)]` names, where no function stands behind it.
+pub(super) fn named(dangling: &[Attribute]) -> Listed {
+    let on = dangling.iter().filter(|attr| attr.path().is_ident("on"));
+    let on: Vec<Attribute> = on.cloned().collect();
+    let (named, _) = Words::read_on(&on, &mut Errors::default());
+    Listed {
+        unclear: !on.is_empty() && named.event.is_none(),
+        paths: named.event.into_iter().chain(named.others).collect(),
+    }
+}
+
 /// Takes `#[on = AccountEvent::Opened]` for what was meant.
 fn in_parentheses(attr: &mut Attribute, errors: &mut Errors) {
     let Meta::NameValue(pair) = &attr.meta else {

@@ -270,6 +270,8 @@ impl Handlers {
                             self.connection
                                 .get_or_insert_with(|| (connection.to_token_stream(), text));
                             mended.push((ident, syn::parse_quote!(&mut #connection)));
+                        } else if !is_of_database && let Some(info) = lent::info_instead(&ty) {
+                            mended.push((ident, info));
                         }
                         continue;
                     }

@@ -134,17 +134,50 @@ fn executor(ty: &Type) -> Option<Option<TokenStream>> {
 
 /// A parameter that is meant for the event as a whole.
 pub(super) fn event(ident: &Ident, ty: &Type, reads: &[EventSet]) -> Option<Meant> {
-    let set = set(ty, reads)?;
+    let all = match set(ty, reads) {
+        Some(set) => format!("all of `{}`", set.text),
+        None if is_of_log(ty, reads) => "the event as a whole".to_owned(),
+        None => return None,
+    };
     Some(Meant {
-        wrong: format!(
-            "a parameter is a field of the event, and `{ident}` would be all of `{}`",
-            set.text
-        ),
+        wrong: format!("a parameter is a field of the event, and `{ident}` would be {all}"),
         mend: format!(
             "take the fields that you need; the event's place in the log is `{ident}: &mire::EventInfo`, which knows the stream"
         ),
         connection: None,
     })
+}
+
+/// The types of this crate's that hold an event.
+const EVENTS_OF_LOG: [&str; 4] = ["Event", "PageEvent", "RecordedEvent", "StoredEvent"];
+
+/// Whether a type is an event as the log has it. One without `mire::` may be the user's own, but for an
+/// `Event<AccountEvent>`.
+fn is_of_log(ty: &Type, reads: &[EventSet]) -> bool {
+    let Some(path) = held(ty) else { return false };
+    let Some(last) = path.segments.last() else {
+        return false;
+    };
+    let holds_set = match &last.arguments {
+        PathArguments::AngleBracketed(arguments) => arguments.args.iter().any(|argument| {
+            matches!(argument, GenericArgument::Type(inner) if set(inner, reads).is_some())
+        }),
+        _ => false,
+    };
+    EVENTS_OF_LOG.iter().any(|it| last.ident == it) && (is_of_mire(path) || holds_set)
+}
+
+fn is_of_mire(path: &Path) -> bool {
+    path.segments.len() == 2 && path.segments.iter().any(|it| it.ident == "mire")
+}
+
+/// What a parameter is mended to that is meant for an event as the log has it: the info. Its own type
+/// may lack arguments, which would only follow.
+pub(super) fn info_instead(ty: &Type) -> Option<Type> {
+    let mut path = held(ty).filter(|path| is_of_mire(path))?.clone();
+    let last = path.segments.last_mut()?;
+    *last = syn::PathSegment::from(Ident::new("EventInfo", last.ident.span()));
+    Some(syn::parse_quote!(&#path))
 }
 
 /// The enum of events that a type is, or holds.
