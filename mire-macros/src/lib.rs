@@ -172,7 +172,8 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 /// | `status(&store)` | the versions of the table: which serves, how far each is, how long it will take |
 /// | `runner(&store)` | a builder of a runner; `subscribe_table::<Balance>()` adds it to any other |
 ///
-/// A page is a number of rows from the start, or a `mire::table::Page`:
+/// `get` and `by_…` take a `String` as a `&str`, and anything else by reference. A page is a number of
+/// rows from the start, or a `mire::table::Page`:
 /// `Page::of(50).descending().after((&last.balance, &last.account))`.
 ///
 /// Beside them stand `TableProjection` and `sqlx::FromRow`, for queries of your own over the table's name.
