@@ -9,7 +9,7 @@ use proc_macro::TokenStream;
 /// alone. On a struct, `#[mire(event_type = "order.placed")]` gives the whole name. Serde's own
 /// derives stand beside it.
 ///
-/// ```ignore
+/// ```
 /// #[derive(serde::Serialize, serde::Deserialize, mire::EventData)]
 /// #[mire(entity = "order")]
 /// enum OrderEvent {
@@ -17,6 +17,10 @@ use proc_macro::TokenStream;
 ///     #[mire(rename = "sent")]
 ///     Shipped,                                // order.sent
 /// }
+///
+/// use mire::EventData;
+/// assert_eq!(OrderEvent::Shipped.event_type(), "order.sent");
+/// assert_eq!(OrderEvent::event_types(), ["order.placed", "order.sent"]);
 /// ```
 ///
 /// # Words
@@ -37,7 +41,13 @@ pub fn derive_event_data(input: TokenStream) -> TokenStream {
 ///
 /// The content is ordinary Rust items in parentheses, formatted by rustfmt:
 ///
-/// ```ignore
+/// ```
+/// # #[derive(Debug, PartialEq)]
+/// # pub struct Overdrawn;
+/// # fn withdrawn_v1(mut old: serde_json::Value) -> Result<serde_json::Value, std::convert::Infallible> {
+/// #     old["reason"] = serde_json::Value::Null;
+/// #     Ok(old)
+/// # }
 /// mire::aggregate!(
 ///     /// A bank account.
 ///     #[aggregate(category = "account", id(AccountId), snapshot_every = 100)]
@@ -67,6 +77,10 @@ pub fn derive_event_data(input: TokenStream) -> TokenStream {
 ///         Ok(AccountEvent::Withdrawn { amount, reason: None })
 ///     }
 /// );
+///
+/// Account::given([AccountEvent::Deposited { amount: 20 }])
+///     .when(|account| account.withdraw(30))
+///     .then_error(Overdrawn);
 /// ```
 ///
 /// # What is written
@@ -114,7 +128,19 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 ///
 /// # A projection that keeps a table
 ///
-/// ```ignore
+/// ```
+/// # mire::aggregate!(
+/// #     #[aggregate(category = "account", id(AccountId))]
+/// #     pub struct Account;
+/// #     #[event]
+/// #     fn opened(&mut self, owner: &str) {}
+/// #     #[event]
+/// #     fn renamed(&mut self, owner: &str) {}
+/// #     #[event]
+/// #     fn deposited(&mut self, amount: i64) {}
+/// #     #[event]
+/// #     fn closed(&mut self) {}
+/// # );
 /// mire::projection!(
 ///     /// What every account holds now.
 ///     #[projection(subscription = "balances", reads(AccountEvent))]
@@ -142,8 +168,15 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 ///     fn closed(&mut self) {}
 /// );
 ///
+/// # async fn run(
+/// #     store: mire::EventStore<mire::Sqlite>,
+/// #     id: AccountId,
+/// #     cancel: tokio_util::sync::CancellationToken,
+/// # ) -> anyhow::Result<()> {
 /// Balance::runner(&store).worker_id("a").run(cancel).await?;
 /// let row = Balance::get(&store, &id).await?;
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// The struct is a row. A function changes the row of its event; it is `fn(&mut self, …)`, in
@@ -187,7 +220,25 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 ///
 /// # A projection that acts
 ///
-/// ```ignore
+/// ```
+/// # mire::aggregate!(
+/// #     #[aggregate(category = "account", id(AccountId))]
+/// #     pub struct Account;
+/// #     #[event]
+/// #     fn opened(&mut self, owner: &str) {}
+/// #     #[event]
+/// #     fn deposited(&mut self, amount: i64) {}
+/// #     #[event]
+/// #     fn closed(&mut self) {}
+/// # );
+/// # pub struct Mailer;
+/// # impl Mailer {
+/// #     async fn send(&self, to: &str, at: i64) -> anyhow::Result<()> {
+/// #         Ok(())
+/// #     }
+/// # }
+/// use mire::EventInfo;
+///
 /// mire::projection!(
 ///     #[projection(subscription = "welcome-mail", reads(AccountEvent))]
 ///     #[ignores(AccountEvent::Deposited, AccountEvent::Closed)]
@@ -201,7 +252,14 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 ///     }
 /// );
 ///
+/// # async fn run(
+/// #     store: mire::EventStore<mire::Sqlite>,
+/// #     mailer: Mailer,
+/// #     cancel: tokio_util::sync::CancellationToken,
+/// # ) -> anyhow::Result<()> {
 /// WelcomeMail { mailer }.runner(&store).run(cancel).await?;
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// The struct is what the functions need. They are `async fn(&self, …)` and return nothing or a
