@@ -45,12 +45,14 @@ async fn end_connections(pool: &PgPool, name: &str) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heartbeats_find_another_connection_in_time() {
     let (store, _database) = set_up().await;
-    let running = start(fast(&store, "a").subscribe_transactional("s", Writer::new()));
+    // Long enough that a busy machine connects anew and renews in time.
+    let ttl = Duration::from_secs(4);
+    let runner = fast(&store, "a").lease_ttl(ttl);
+    let running = start(runner.subscribe_transactional("s", Writer::new()));
     until("a leads", || async { leader(&store, "s").await.is_some() }).await;
     let started = Instant::now();
     let mut ended = 0;
-    // More than twice the lease's ttl.
-    while started.elapsed() < Duration::from_secs(5) {
+    while started.elapsed() < ttl * 2 + ttl / 4 {
         ended += end_connections(store.pool(), "mire heartbeat").await;
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
