@@ -87,7 +87,7 @@
 //! | a leader that lost its lease, before (4) | (4) finds another token, and all of it rolls back |
 //! | a leader after (4), before it knows | the version serves; it, or its successor, finds that it does |
 //! | all replicas of the version that serves | the view stands still; an older version that runs takes over after `take_over_after` |
-//! | who reads the view for a long time | (3) gives up after 300 ms, so that other readers don't queue behind it; it is tried again every 5 s, and said aloud |
+//! | who reads the view for a long time | (3) gives up after 300 ms, so that other readers don't queue behind it; it is tried again every 5 s, and said aloud; the version's [`hindrance`](TableVersion::hindrance) names the session |
 //! | a view of the user's own on the view | where columns change it hinders (3): noted as the version's [`hindrance`](TableVersion::hindrance), the old version serves on |
 //! | a leader that a failure stops | it notes why as the version's hindrance, beside any transaction of its own and unfenced, since it is a text for people; the next commit of whoever leads takes it back |
 //! | a leader that is killed | [`status`] shows that nobody leads the version, and no time that is left |

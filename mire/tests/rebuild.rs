@@ -1025,6 +1025,19 @@ mod on_postgres {
             .unwrap();
         let new = start(of::<Written, Postgres>(&store));
         hindered(&store, "lock timeout").await;
+        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+            .fetch_one(&mut *reading)
+            .await
+            .unwrap();
+        let hindrance = version::<Written, Postgres>(&store).await.unwrap();
+        let hindrance = hindrance.hindrance.unwrap();
+        for part in [
+            &format!("`balances` is in use by session {pid} ("),
+            "idle in transaction, since 20",
+            &format!("`SELECT pg_terminate_backend({pid})`"),
+        ] {
+            assert!(hindrance.contains(part), "{part}: {hindrance}");
+        }
         let longest = async {
             let mut longest = Duration::ZERO;
             for _ in 0..100 {

@@ -311,6 +311,12 @@ pub trait Tables: Coordination {
         name: &str,
     ) -> impl Future<Output = Result<Option<Relation>>> + Send;
 
+    /// Who holds a lock on a view or table, and how to have them let go, in words.
+    fn lock_holders(
+        conn: &mut Self::Connection,
+        name: &str,
+    ) -> impl Future<Output = Result<Vec<String>>> + Send;
+
     /// The columns of a table.
     fn table_columns(
         conn: &mut Self::Connection,

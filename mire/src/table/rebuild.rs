@@ -12,7 +12,7 @@ use sqlx::Connection as _;
 
 use crate::backend::table::{RawVersion, Relation};
 use crate::backend::{Backend, Result};
-use crate::error::{EventStoreError, told};
+use crate::error::{DbErrorKind, EventStoreError, told};
 use crate::table::TableDef;
 use crate::table::prepare::taken;
 use crate::table::version::{physical_table, version_id};
@@ -161,9 +161,26 @@ async fn swap<DB: Backend>(
         }
         Err(error) => {
             savepoint.rollback().await?;
-            Ok(Some(told(&error)))
+            Ok(Some(why::<DB>(conn, &error, &[def.table]).await?))
         }
     }
+}
+
+/// Why a change of these views and tables failed: the error, and who holds the lock it waited for.
+async fn why<DB: Backend>(
+    conn: &mut DB::Connection,
+    error: &EventStoreError,
+    relations: &[&str],
+) -> Result<String> {
+    let mut why = told(error);
+    if error.db_kind() == Some(DbErrorKind::LockTimeout) {
+        for relation in relations {
+            for holder in DB::lock_holders(conn, relation).await? {
+                why.push_str(&format!("; `{relation}` is in use by {holder}"));
+            }
+        }
+    }
+    Ok(why)
 }
 
 /// The version whose table the view of a declared name shows, if the view is the projection's: the
@@ -216,7 +233,8 @@ async fn drop_retired<DB: Backend>(
             }
             Err(error) => {
                 savepoint.rollback().await?;
-                hindrance = Some(format!("the retired table `{table}`: {}", told(&error)));
+                let why = why::<DB>(conn, &error, &[&version.table_name, &table]).await?;
+                hindrance = Some(format!("the retired table `{table}`: {why}"));
             }
         }
     }

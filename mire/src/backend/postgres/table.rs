@@ -230,6 +230,14 @@ impl Tables for Postgres {
         }))
     }
 
+    async fn lock_holders(conn: &mut PgConnection, name: &str) -> Result<Vec<String>> {
+        let rows = sqlx::query(include_str!("queries/lock_holders.sql"))
+            .bind(quoted(name))
+            .fetch_all(conn)
+            .await?;
+        rows.iter().map(lock_holder).collect()
+    }
+
     async fn table_columns(conn: &mut PgConnection, table: &str) -> Result<Vec<FoundColumn>> {
         let rows: Vec<(String, String, bool, bool, bool)> =
             sqlx::query_as(include_str!("queries/table_columns.sql"))
@@ -500,6 +508,31 @@ fn version(row: &PgRow) -> Result<RawVersion> {
         idle_seconds: row.try_get(13)?,
         parked: row.try_get(14)?,
     })
+}
+
+fn lock_holder(row: &PgRow) -> Result<String> {
+    let Some(pid) = row.try_get::<Option<i32>, _>("pid")? else {
+        return Ok("a prepared transaction: `pg_prepared_xacts` lists them".to_owned());
+    };
+    let known: Vec<String> = [
+        row.try_get::<Option<String>, _>("application")?
+            .map(|name| format!("`{name}`")),
+        row.try_get("state")?,
+        row.try_get::<Option<String>, _>("begun")?
+            .map(|time| format!("since {time}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    // Of other roles' sessions not everybody is told more.
+    let known = if known.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", known.join(", "))
+    };
+    Ok(format!(
+        "session {pid}{known}: let it finish, or end it with `SELECT pg_terminate_backend({pid})`"
+    ))
 }
 
 #[cfg(test)]
