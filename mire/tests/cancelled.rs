@@ -125,7 +125,7 @@ async fn a_save_that_is_dropped_keeps_the_pending_events_or_is_complete<DB: Test
             assert!(
                 again
                     .as_ref()
-                    .map_or_else(mire::EventStoreError::is_conflict, |()| true),
+                    .map_or_else(mire::EventStoreError::is_conflict, |_| true),
                 "{again:?}"
             );
             let events = store.read_stream_all(&root.stream_id, 0).await.unwrap();

@@ -226,11 +226,11 @@ async fn execute_takes_commands_in_all_their_forms<DB: TestBackend>() {
 
     let stream = Wallet::stream(&id).unwrap();
     let event = mire::Event::new(WalletEvent::ToppedUp { amount: 5 });
-    let version = store
+    let appended = store
         .append_to(&stream, ExpectedVersion::Exact(2), &[event])
         .await
         .unwrap();
-    assert_eq!(version, 3);
+    assert_eq!(appended.version, 3);
     let wallet = store.load::<Wallet>(&id).await.unwrap().unwrap();
     assert_eq!((wallet.state.balance, wallet.version), (30, 3));
 }

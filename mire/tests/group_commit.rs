@@ -24,6 +24,7 @@ async fn append(store: &EventStore, stream: &str, events: &[Event<AccountEvent>]
         .append(stream, "account", ExpectedVersion::Any, events)
         .await
         .unwrap()
+        .version
 }
 
 /// How many statements wait for a lock.
@@ -402,7 +403,7 @@ async fn of_a_batch_that_is_refused_only_the_one_at_fault_fails() {
         let error = answers.pop().unwrap().unwrap_err();
         assert!(format!("{error:?}").contains("no"), "{error:?}");
         for answer in answers {
-            assert_eq!(answer.unwrap(), 1);
+            assert_eq!(answer.unwrap().version, 1);
         }
         until("the others", || async {
             plain.got().len() == 1 + (round + 1) * 19
@@ -545,8 +546,8 @@ async fn of_rivals_one_wins_and_the_others_hear_of_its_version() {
         let mut won = 0;
         while let Some(outcome) = rivals.join_next().await {
             match outcome.unwrap() {
-                Ok(version) => {
-                    assert_eq!(version, round + 1);
+                Ok(appended) => {
+                    assert_eq!(appended.version, round + 1);
                     won += 1;
                 }
                 Err(mire::EventStoreError::ConcurrencyConflict {
@@ -655,7 +656,7 @@ async fn everybody_in_a_batch_hears_of_their_own_stream() {
                     assert_eq!(stream_id, stream);
                     Err(actual)
                 }
-                version => Ok(version.unwrap()),
+                appended => Ok(appended.unwrap().version),
             }
         }
     });

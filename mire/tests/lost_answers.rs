@@ -100,7 +100,7 @@ async fn appends_that_travelled_together_and_got_no_answer_are_not_sent_again() 
             let stream = format!("account-{round}x{n}");
             let written = direct.read_stream_all(&stream, 0).await.unwrap().len();
             match answer {
-                Ok(version) => assert_eq!((version, written), (1, 1), "{stream}"),
+                Ok(appended) => assert_eq!((appended.version, written), (1, 1), "{stream}"),
                 Err(error) => {
                     assert!(error.is_retryable(), "{error:?}");
                     assert!(written <= 1, "{stream} was written {written} times");

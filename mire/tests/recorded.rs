@@ -216,7 +216,7 @@ async fn a_callers_own_transaction_decides<DB: TestBackend>() {
     for commit in [false, true] {
         let mut scope = store.begin_transaction().await.unwrap();
         let conn: &mut DB::Connection = scope.tx();
-        let version = store
+        let appended = store
             .append_in_tx(
                 conn,
                 "account-ann",
@@ -226,7 +226,7 @@ async fn a_callers_own_transaction_decides<DB: TestBackend>() {
             )
             .await
             .unwrap();
-        assert_eq!(version, 1);
+        assert_eq!(appended.version, 1);
         let again = store
             .append_in_tx(
                 conn,
@@ -247,7 +247,7 @@ async fn a_callers_own_transaction_decides<DB: TestBackend>() {
                 &event,
             )
             .await;
-        assert_eq!(next.unwrap(), 2);
+        assert_eq!(next.unwrap().version, 2);
         if commit {
             scope.commit().await.unwrap();
         } else {

@@ -105,7 +105,7 @@ mod claimed {
         root.record(deposited(5));
         scope.save(&mut root).await.unwrap();
         scope.commit().await.unwrap();
-        assert_eq!(append().await.unwrap(), 3);
+        assert_eq!(append().await.unwrap().version, 3);
 
         // Nor to one that was saved, before that is committed.
         let mut scope = store.begin_transaction().await.unwrap();

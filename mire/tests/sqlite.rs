@@ -10,8 +10,8 @@ use crate::common::projections::fast;
 use crate::common::tables::Balance;
 use crate::common::{Account, deposited};
 use mire::{
-    AggregateRoot, DbErrorKind, Event, EventStore, EventStoreError, ExpectedVersion, Sqlite,
-    StoreOptions,
+    AggregateRoot, Appended, DbErrorKind, Event, EventStore, EventStoreError, ExpectedVersion,
+    Sqlite, StoreOptions,
 };
 use sqlx::Connection;
 use sqlx::sqlite::{
@@ -29,7 +29,7 @@ fn options(folder: &tempfile::TempDir) -> SqliteConnectOptions {
         .create_if_missing(true)
 }
 
-async fn deposit(store: &EventStore<Sqlite>, stream: &str) -> Result<i64, EventStoreError> {
+async fn deposit(store: &EventStore<Sqlite>, stream: &str) -> Result<Appended, EventStoreError> {
     let events = [Event::new(deposited(1))];
     store
         .append(stream, "account", ExpectedVersion::Any, &events)
@@ -227,7 +227,7 @@ async fn a_file_that_is_in_use_without_wal_is_waited_for() {
     sqlx::query("COMMIT").execute(&mut other).await.unwrap();
     other.close().await.unwrap();
     waiting.await.unwrap().unwrap();
-    assert_eq!(deposit(&store, "account-a").await.unwrap(), 1);
+    assert_eq!(deposit(&store, "account-a").await.unwrap().version, 1);
 }
 
 #[tokio::test]
@@ -264,7 +264,7 @@ async fn a_full_disk_is_a_clear_error_and_loses_nothing() {
         let mut root = store.load_or_default::<Account>("ann").await.unwrap();
         root.record_many((0..20).map(|_| deposited(1)));
         match store.save(&mut root).await {
-            Ok(()) => acknowledged = root.version,
+            Ok(_) => acknowledged = root.version,
             Err(error) => {
                 assert!(root.has_pending());
                 break error;
@@ -341,7 +341,7 @@ async fn hasty(folder: &tempfile::TempDir) -> EventStore<Sqlite> {
 async fn deposit_in(
     store: &EventStore<Sqlite>,
     tx: &mut sqlx::SqliteTransaction<'_>,
-) -> Result<i64, EventStoreError> {
+) -> Result<Appended, EventStoreError> {
     let events = [Event::new(deposited(1))];
     store
         .append_in_tx(tx, "account-ann", "account", ExpectedVersion::Any, &events)
@@ -356,7 +356,7 @@ async fn an_append_in_a_transaction_of_ones_own_is_no_matter_of_luck() {
     // It begins to write before it reads, so what others wrote since it began doesn't matter.
     let mut tx = store.pool().begin().await.unwrap();
     deposit(&store, "account-ann").await.unwrap();
-    assert_eq!(deposit_in(&store, &mut tx).await.unwrap(), 2);
+    assert_eq!(deposit_in(&store, &mut tx).await.unwrap().version, 2);
     tx.commit().await.unwrap();
 
     // One that has read can't go on from there.
@@ -388,7 +388,7 @@ async fn an_append_in_a_transaction_of_ones_own_is_no_matter_of_luck() {
     let begin = store.pool().begin_with("BEGIN IMMEDIATE");
     let mut tx = begin.await.unwrap();
     sqlx::query(read).fetch_one(&mut *tx).await.unwrap();
-    assert_eq!(deposit_in(&store, &mut tx).await.unwrap(), 4);
+    assert_eq!(deposit_in(&store, &mut tx).await.unwrap().version, 4);
     tx.commit().await.unwrap();
     assert_eq!(store.read_all_after(0, 10).await.unwrap().len(), 4);
 }

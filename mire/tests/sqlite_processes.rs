@@ -115,7 +115,7 @@ async fn share(store: &EventStore<Sqlite>) {
                         let mut root = store.load_or_default::<Account>("all").await.unwrap();
                         root.record(deposited(1));
                         match store.save(&mut root).await {
-                            Ok(()) => break,
+                            Ok(_) => break,
                             Err(error) => assert!(error.is_conflict(), "{error:?}"),
                         }
                     }
@@ -161,7 +161,7 @@ async fn child_that_opens_and_saves() {
         Ok(store) => {
             let mut root = store.load_or_default::<Account>("ann").await.unwrap();
             root.record(deposited(1));
-            store.save(&mut root).await
+            store.save(&mut root).await.map(drop)
         }
         Err(_) => Ok(()),
     };

@@ -6,6 +6,7 @@ use mire::{AggregateRoot, Append, Event, EventStoreError, ExpectedVersion, Strea
 
 conformance!(
     what_was_saved_is_loaded,
+    whoever_writes_is_told_what_to_wait_for,
     a_conflict_names_all_three_and_keeps_the_pending_events,
     racing_saves_of_one_stream_leave_versions_without_holes,
     execute_decides_until_it_is_saved,
@@ -41,6 +42,36 @@ async fn what_was_saved_is_loaded<DB: TestBackend>() {
     assert!(store.load::<Account>("bob").await.unwrap().is_none());
     assert!(store.stream_exists::<Account>("ann").await.unwrap());
     assert!(!store.stream_exists::<Account>("bob").await.unwrap());
+}
+
+async fn whoever_writes_is_told_what_to_wait_for<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    let event = [Event::new(deposited(1))];
+    let any = ExpectedVersion::Any;
+    let other = store.append("account-bob", "account", any, &event).await;
+    let other = other.unwrap();
+    let mut root = AggregateRoot::<Account>::new("ann");
+    assert_eq!(store.save(&mut root).await.unwrap(), None, "nothing to do");
+    root.record_many([deposited(1), deposited(2)]);
+    let saved = store.save(&mut root).await.unwrap().unwrap();
+    let appended = store.append("account-ann", "account", any, &event).await;
+    let appended = appended.unwrap();
+
+    let stored = |answer: mire::Appended, stream_id: &'static str| {
+        let store = &store;
+        async move {
+            let events = store.read_stream_all(stream_id, 0).await.unwrap();
+            let of_version = &events[usize::try_from(answer.version - 1).unwrap()];
+            assert_eq!(of_version.global_position, answer.position, "{stream_id}");
+            assert!(!answer.repeated);
+        }
+    };
+    assert_eq!((other.version, saved.version, appended.version), (1, 2, 3));
+    stored(other, "account-bob").await;
+    stored(saved, "account-ann").await;
+    stored(appended, "account-ann").await;
+    let head = store.safe_head().await.unwrap().position;
+    assert_eq!(appended.position, head);
 }
 
 async fn a_conflict_names_all_three_and_keeps_the_pending_events<DB: TestBackend>() {
@@ -89,7 +120,7 @@ async fn racing_saves_of_one_stream_leave_versions_without_holes<DB: TestBackend
                         let mut root = store.load_or_default::<Account>("ann").await.unwrap();
                         root.record(deposited(1));
                         match store.save(&mut root).await {
-                            Ok(()) => break,
+                            Ok(_) => break,
                             Err(error) => assert!(error.is_conflict(), "{error:?}"),
                         }
                         conflicts += 1;

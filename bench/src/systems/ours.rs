@@ -86,7 +86,7 @@ impl System for Ours {
         let mut root = self.store.load_or_default::<Account>(account).await?;
         root.record(deposit_of(1));
         match self.store.save(&mut root).await {
-            Ok(()) => Ok(Saved::Done),
+            Ok(_) => Ok(Saved::Done),
             Err(error) if error.is_conflict() => Ok(Saved::Conflict),
             Err(error) => Err(error.into()),
         }

@@ -190,8 +190,9 @@ pub struct Appended {
 }
 
 impl<DB: Backend> EventStore<DB> {
-    /// Writes the aggregate's pending events, expecting its stream to be as it was loaded. Without
-    /// pending events it does nothing. Once it returns, the events are durable.
+    /// Writes the aggregate's pending events, expecting its stream to be as it was loaded, and
+    /// answers where they stand: `position` is what to [wait for](Self::wait_for). Without pending
+    /// events it does nothing and answers `None`. Once it returns, the events are durable.
     ///
     /// Saves that are under way at the same time in one process are committed together; each has
     /// its own outcome. An aggregate with [snapshots](Aggregate::snapshots) leaves one when a save
@@ -213,9 +214,9 @@ impl<DB: Backend> EventStore<DB> {
     pub async fn save<A: Aggregate>(
         &self,
         root: &mut AggregateRoot<A>,
-    ) -> Result<(), EventStoreError> {
+    ) -> Result<Option<Appended>, EventStoreError> {
         if !root.has_pending() {
-            return Ok(());
+            return Ok(None);
         }
         let append = self.pending_append(root)?;
         let appended = self.commit_one(append).await?;
@@ -224,10 +225,11 @@ impl<DB: Backend> EventStore<DB> {
         if A::snapshots().is_some_and(|it| it.is_due(before, root.version)) {
             Box::pin(self.leave_snapshot_of::<A>(&root.stream_id, before)).await;
         }
-        Ok(())
+        Ok(Some(appended))
     }
 
-    /// Appends events to a stream, and answers the stream's version afterwards.
+    /// Appends events to a stream, and answers the stream's version afterwards and the position of
+    /// the last event.
     ///
     /// Any events go to any stream; with [`append_to`](Self::append_to) the compiler refuses those of
     /// another aggregate, which the stream's own could not read.
@@ -248,9 +250,9 @@ impl<DB: Backend> EventStore<DB> {
         category: &str,
         expected: ExpectedVersion,
         events: &[Event<E>],
-    ) -> Result<i64, EventStoreError> {
+    ) -> Result<Appended, EventStoreError> {
         let append = self.append_of(stream_id, category, expected, events)?;
-        Ok(self.commit_one(append).await?.version)
+        self.commit_one(append).await
     }
 
     /// [`append`](Self::append), to a stream that knows whose events it holds: the compiler refuses
@@ -268,7 +270,7 @@ impl<DB: Backend> EventStore<DB> {
         stream: &AggregateStream<A>,
         expected: ExpectedVersion,
         events: &[Event<A::Event>],
-    ) -> Result<i64, EventStoreError> {
+    ) -> Result<Appended, EventStoreError> {
         self.append(stream.as_str(), stream.category(), expected, events)
             .await
     }
@@ -335,10 +337,10 @@ impl<DB: Backend> EventStore<DB> {
         category: &str,
         expected: ExpectedVersion,
         events: &[Event<E>],
-    ) -> Result<i64, EventStoreError> {
+    ) -> Result<Appended, EventStoreError> {
         let append = [self.append_of(stream_id, category, expected, events)?];
         let outcomes = DB::append_in_tx(conn, &append, AppendMode::EachWaiting).await?;
-        Ok(answers(&append, outcomes)?[0].version)
+        Ok(answers(&append, outcomes)?[0])
     }
 
     pub(super) fn append_of<E: EventData>(

@@ -7,8 +7,8 @@
 
 use futures_util::future::BoxFuture;
 
-use super::EventStore;
 use super::fold::Folded;
+use super::{Appended, EventStore};
 use crate::aggregate::{Aggregate, AggregateId, AggregateRoot, stream_name};
 use crate::backend::Backend;
 use crate::error::EventStoreError;
@@ -88,16 +88,16 @@ impl<DB: Backend> EventStore<DB> {
     pub async fn save_snapshotting<A: Snapshot>(
         &self,
         root: &mut AggregateRoot<A>,
-    ) -> Result<(), EventStoreError> {
+    ) -> Result<Option<Appended>, EventStoreError> {
         let before = root.version;
-        self.save(root).await?;
+        let appended = self.save(root).await?;
         if A::snapshots().is_none()
             && Snapshots::<A>::of().is_due(before, root.version)
             && let Err(error) = self.save_snapshot(root).await
         {
             not_stored(&root.stream_id, root.version, &error);
         }
-        Ok(())
+        Ok(appended)
     }
 
     /// Stores a snapshot of the aggregate now. An older one never replaces a newer one.

@@ -266,8 +266,8 @@ impl<DB: Backend> TransactionScope<'_, DB> {
     }
 
     /// Appends events to a stream as part of this transaction, and answers the stream's version
-    /// afterwards. They become durable with [`commit`](Self::commit); the stream is locked from now
-    /// on.
+    /// afterwards. They become durable, and get their positions, with [`commit`](Self::commit); the
+    /// stream is locked from now on.
     ///
     /// # Errors
     ///
