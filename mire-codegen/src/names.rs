@@ -102,6 +102,25 @@ pub(crate) fn has_word(tokens: &TokenStream, word: &str) -> bool {
     })
 }
 
+/// Whether a body's tokens may use a variable: fields, methods and modules of its name don't count.
+/// What stands in the text of a `format!` isn't seen.
+pub(crate) fn may_use(body: &TokenStream, variable: &str) -> bool {
+    let tokens: Vec<TokenTree> = body.clone().into_iter().collect();
+    let is_punct = |at: Option<usize>, char: char| {
+        let token = at.and_then(|at| tokens.get(at));
+        matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == char)
+    };
+    tokens.iter().enumerate().any(|(at, token)| match token {
+        TokenTree::Ident(ident) if ident == variable => {
+            // `..name` is a range.
+            let is_member = is_punct(at.checked_sub(1), '.') && !is_punct(at.checked_sub(2), '.');
+            !is_member && !is_punct(Some(at + 1), ':')
+        }
+        TokenTree::Group(group) => may_use(&group.stream(), variable),
+        _ => false,
+    })
+}
+
 /// Whether a name can be an identifier without `r#`.
 pub(crate) fn is_identifier(name: &str) -> bool {
     // The compiler's lexer reports by itself what it takes for a malformed number.
@@ -358,6 +377,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_variable_is_used_where_it_stands_for_itself() {
+        let body: TokenStream = "{ self.a.b(); S { c: d, e }; f::g; 0..h; i.j; k(&l) }"
+            .parse()
+            .unwrap();
+        let used: String = ('a'..='l')
+            .filter(|name| may_use(&body, &name.to_string()))
+            .collect();
+        assert_eq!(used, "deghikl");
+    }
 
     #[test]
     fn rust_names_become_stored_names() {

@@ -179,6 +179,8 @@ fn main() {
         }
     );
 
+    wide_events();
+
     let mut gong = mire::AggregateRoot::<Gong>::new("1");
     gong.ring(440).unwrap();
     assert_eq!(gong.ring(440), Err("again".to_owned()));
@@ -209,6 +211,63 @@ fn main() {
     door.toggle();
     door.toggle();
     assert_eq!(door.take_pending(), [DoorEvent::Opened, DoorEvent::Closed]);
+}
+
+/// More than clippy takes for a function's parameters, which are an event's fields here.
+fn wide_events() {
+    mire::aggregate!(
+        #[aggregate(category = "form")]
+        struct Form {
+            city: String,
+            last: String,
+        }
+
+        #[event]
+        fn sent(
+            &mut self,
+            name: &str,
+            city: &str,
+            street: &str,
+            house: u16,
+            may_write: bool,
+            may_call: bool,
+            is_first: bool,
+            is_old: bool,
+        ) {
+            // The fields of the event that have these names aren't used.
+            let old = std::mem::take(&mut self.city);
+            self.last = format!("{old}{street}");
+        }
+    );
+
+    mire::projection!(
+        #[projection(subscription = "forms", reads(FormEvent))]
+        struct Forms {
+            #[key]
+            form: String,
+            city: String,
+            callable: bool,
+        }
+
+        #[on(FormEvent::Sent)]
+        fn sent(
+            &mut self,
+            name: &str,
+            city: &str,
+            street: &str,
+            house: u16,
+            may_write: bool,
+            may_call: bool,
+            is_first: bool,
+            is_old: bool,
+        ) {
+            self.city.clear();
+            self.callable = may_call && is_first;
+        }
+    );
+
+    let _ = |form: Forms| (form.form, form.city, form.callable);
+    let _ = |form: Form| (form.city, form.last);
 }
 
 /// An id type of the user's own.

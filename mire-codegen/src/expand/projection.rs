@@ -43,11 +43,13 @@ pub(crate) fn expand(projection: &Projection) -> TokenStream {
 
         #[allow(
             dead_code,
+            clippy::fn_params_excessive_bools,
             clippy::missing_const_for_fn,
             clippy::needless_pass_by_ref_mut,
             clippy::needless_pass_by_value,
             clippy::ptr_arg,
             clippy::ref_option,
+            clippy::too_many_arguments,
             clippy::trivially_copy_pass_by_ref,
             clippy::unused_async,
             clippy::unused_self

@@ -1,10 +1,10 @@
 //! What a command answers: events of its aggregate. Where it says something else that shows in the
 //! type's name, the enum of events goes out instead.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Path, ReturnType, Signature, Type};
+use syn::{Lifetime, Path, PathArguments, ReturnType, Signature, Type, TypeReference};
 
 use crate::errors::Errors;
 use crate::names;
@@ -38,7 +38,7 @@ pub(super) fn mend(
     };
     mender.visit_type_mut(ty);
     let Some((at, wrong)) = mender.found else {
-        return false;
+        return own(ty, what, errors);
     };
     let mended = names::type_text(ty);
     if mender.was_slice {
@@ -53,6 +53,72 @@ pub(super) fn mend(
         errors.on(&at, wrong, format_args!("write `-> {mended}`"));
     }
     true
+}
+
+/// Has a command own what it answers: without a name, a lifetime is that of the `&self`, which the
+/// recording form changes while the answer is still held. Answers whether there was one.
+fn own(ty: &mut Type, what: &str, errors: &mut Errors) -> bool {
+    let mut borrows = Borrows { first: None };
+    borrows.visit_error_mut(ty);
+    let Some(at) = borrows.first else {
+        return false;
+    };
+    errors.at(
+        at,
+        format_args!(
+            "what {what} answers can't borrow from the state, to which the events are then applied"
+        ),
+        "answer what owns its content, as `String` does, or `&'static str`; what borrows from a \
+         parameter takes that one's lifetime: `fn open<'a>(&self, owner: &'a str) -> Result<…, &'a str>`",
+    );
+    true
+}
+
+/// Finds lifetimes without a name, and makes them `'static`.
+struct Borrows {
+    first: Option<Span>,
+}
+
+impl Borrows {
+    /// Visits what isn't events. Of events behind a reference the compiler tells that they aren't any.
+    fn visit_error_mut(&mut self, ty: &mut Type) {
+        let Type::Path(path) = ty else {
+            return;
+        };
+        let last = path.path.segments.last_mut();
+        let events = usize::from(last.as_ref().is_some_and(|last| last.ident == "Result"));
+        if let Some(PathArguments::AngleBracketed(given)) = last.map(|last| &mut last.arguments) {
+            for argument in given.args.iter_mut().skip(events) {
+                self.visit_generic_argument_mut(argument);
+            }
+        }
+    }
+}
+
+impl VisitMut for Borrows {
+    fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
+        if reference.lifetime.is_none() {
+            self.first.get_or_insert(reference.and_token.span);
+            reference.lifetime = Some(Lifetime::new("'static", reference.and_token.span));
+        }
+        visit_mut::visit_type_reference_mut(self, reference);
+    }
+
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident == "_" {
+            self.first.get_or_insert(lifetime.span());
+            lifetime.ident = Ident::new("static", lifetime.ident.span());
+        }
+    }
+
+    /// These have lifetimes of their own.
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
+
+    fn visit_parenthesized_generic_arguments_mut(
+        &mut self,
+        _: &mut syn::ParenthesizedGenericArguments,
+    ) {
+    }
 }
 
 struct Mender<'a> {

@@ -125,10 +125,12 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
         }
 
         #[allow(
+            clippy::fn_params_excessive_bools,
             clippy::missing_const_for_fn,
             clippy::needless_pass_by_value,
             clippy::ptr_arg,
             clippy::ref_option,
+            clippy::too_many_arguments,
             clippy::trivially_copy_pass_by_ref,
             clippy::unused_self
         )]
@@ -247,7 +249,7 @@ fn effect(event: &Event) -> TokenStream {
     let parameters = fields.iter().map(|field| {
         let declared = &field.parameter.declared;
         // An attribute costs rustc more than the parameter.
-        if names::has_word(body, &field.parameter.ident.to_string()) {
+        if names::may_use(body, &field.parameter.ident.to_string()) {
             return declared.clone();
         }
         // Where rustc shows the parameter, it shows its attributes as well.

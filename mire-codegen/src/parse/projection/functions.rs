@@ -426,7 +426,7 @@ fn written_out(attrs: &Sorted, function: &Function) -> TokenStream {
     for input in &mut sig.inputs {
         // An attribute costs rustc more than the parameter.
         if let FnArg::Typed(typed) = input
-            && !matches!(&*typed.pat, Pat::Ident(pat) if names::has_word(&body, &pat.ident.to_string()))
+            && !matches!(&*typed.pat, Pat::Ident(pat) if names::may_use(&body, &pat.ident.to_string()))
         {
             // Where rustc shows the parameter, it shows its attributes as well.
             let at = typed.pat.span();
