@@ -451,21 +451,53 @@ fn classify(error: &sqlx::Error) -> DbErrorKind {
     if database.is_foreign_key_violation() {
         return DbErrorKind::ForeignKeyViolation;
     }
-    // Five characters are a PostgreSQL SQLSTATE; a number is an SQLite result code, whose low byte
-    // is the primary one.
     let code = database.code().unwrap_or_default();
-    match code.as_ref() {
+    // Five characters are a PostgreSQL SQLSTATE, and most of these are numbers as well; SQLite's codes
+    // have four digits at most.
+    match code.len() {
+        5 => of_sqlstate(&code),
+        _ => of_sqlite(&code),
+    }
+}
+
+fn of_sqlstate(code: &str) -> DbErrorKind {
+    match code {
         "55P03" => DbErrorKind::LockTimeout,
         "40P01" => DbErrorKind::Deadlock,
         "53100" | "25006" => DbErrorKind::Storage,
-        code if code.len() == 5 && (code.starts_with("08") || code.starts_with("57P")) => {
-            DbErrorKind::Connection
-        }
         "53300" => DbErrorKind::Connection,
-        code => match code.parse::<u32>().map(|code| code & 0xff) {
-            Ok(5 | 6) => DbErrorKind::LockTimeout,
-            Ok(8 | 13 | 14) => DbErrorKind::Storage,
-            _ => DbErrorKind::Other,
-        },
+        code if code.starts_with("08") || code.starts_with("57P") => DbErrorKind::Connection,
+        _ => DbErrorKind::Other,
+    }
+}
+
+/// The low byte of a result code is the primary one.
+fn of_sqlite(code: &str) -> DbErrorKind {
+    match code.parse::<u32>().map(|code| code & 0xff) {
+        Ok(5 | 6) => DbErrorKind::LockTimeout,
+        Ok(8 | 13 | 14) => DbErrorKind::Storage,
+        _ => DbErrorKind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sqlstate_of_digits_is_no_result_code_of_sqlite() {
+        let low_bytes = ["42501", "22021", "22022", "22024"];
+        assert!(
+            low_bytes
+                .iter()
+                .all(|code| of_sqlstate(code) == DbErrorKind::Other)
+        );
+        assert_eq!(of_sqlite("5"), DbErrorKind::LockTimeout);
+        assert_eq!(
+            of_sqlite("517"),
+            DbErrorKind::LockTimeout,
+            "SQLITE_BUSY_SNAPSHOT"
+        );
+        assert_eq!(of_sqlite("3850"), DbErrorKind::Other, "SQLITE_IOERR_LOCK");
     }
 }

@@ -55,7 +55,8 @@
 //! * **Which one**: a newer version (one that was first registered later) is swapped in as soon as
 //!   it has caught up. An older one, whose code was rolled back, only after nobody has led the one
 //!   that serves for `take_over_after`. While replicas of both run, the newer serves, steadily. A
-//!   version with parked events doesn't take the place of another one.
+//!   version with parked events doesn't take the place of another one; nor do look-ups read it, before
+//!   it has served, instead of one that fits this code.
 //! * **Drop**: the leader of the version that serves drops the table of one that neither serves nor
 //!   has had a leader, or been started, for `drop_tables_after`.
 //! * **Gone**: a leader whose table was dropped by hand prepares again. That draws a fence token above
@@ -67,6 +68,7 @@
 //! * **The table** gets another declared name: that is another version. The old name goes on showing
 //!   the old version's table, as it stood when its last runner stopped, and is dropped together with
 //!   it, `drop_tables_after` later. The new name is there when the new version is complete.
+//!   Look-ups of either code read the version that serves under that one's name.
 //! * **The subscription** gets another name: that is another projection, whose first version serves
 //!   at once, while it builds. The old one's tables and view stay as they are until [`remove`] drops
 //!   them. If the table's name stays, that has to be done first.

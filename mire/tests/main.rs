@@ -18,6 +18,7 @@ mod event_data;
 mod forms;
 mod group_commit;
 mod leases;
+mod look_ups;
 mod lost_answers;
 mod migrating;
 mod model;

@@ -272,7 +272,7 @@ async fn waiting_for_another_migration_is_bounded_and_what_failed_leaves_nothing
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn a_role_that_may_not_create_opens_what_is_migrated() {
-    use crate::common::projections::{Plain, caught_up, fast, start, stop};
+    use crate::common::projections::{PATIENCE, Plain, caught_up, fast, start, stop};
     use sqlx::postgres::PgPoolOptions;
 
     let database = mire_testkit::test_database().await;
@@ -318,6 +318,19 @@ async fn a_role_that_may_not_create_opens_what_is_migrated() {
     caught_up(&store).await;
     stop(running).await;
     assert_eq!(plain.got(), [1, 2]);
+
+    // A table of a projection's own is too much, and no matter of waiting.
+    type One = crate::common::tables::Balance<1>;
+    let refused = fast(&store, "a").subscribe_table::<One>().build();
+    let ended = refused.run(tokio_util::sync::CancellationToken::new());
+    let ended = tokio::time::timeout(PATIENCE, ended)
+        .await
+        .expect("it ends");
+    let said = format!("{:#}", ended.unwrap_err());
+    assert!(
+        said.contains("permission denied for schema public"),
+        "{said}"
+    );
 
     store.pool().close().await;
     admin("DROP OWNED BY clerk; DROP ROLE clerk")

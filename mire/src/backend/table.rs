@@ -44,6 +44,11 @@ pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// A column's name behind its table's. Of a name alone that no column has, SQLite makes a text.
+pub fn qualified(relation: &str, column: &ColumnDef) -> String {
+    format!("{}.{}", quoted(relation), quoted(column.name()))
+}
+
 /// The names of columns, quoted and separated, each with something around it.
 pub fn listed(columns: &[ColumnDef], each: impl Fn(usize, &ColumnDef, String) -> String) -> String {
     let columns: Vec<String> = columns
@@ -102,7 +107,7 @@ pub struct Part {
 }
 
 /// A look-up.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Find<'a> {
     /// The table or view.
     pub relation: &'a str,
@@ -121,7 +126,7 @@ impl Find<'_> {
     /// Conditions and order are such that the index of the column, which the key follows, gives the
     /// rows as they are wanted: they need no sorting, and none before the first is read.
     pub fn sql(self, keys: impl FnOnce(&str) -> String) -> (String, Vec<ColumnValue>) {
-        let name = |column: usize| quoted(self.columns[column].name());
+        let name = |column: usize| qualified(self.relation, &self.columns[column]);
         let key = name(key_index(self.columns));
         let mut values = Vec::new();
         let mut conditions = Vec::new();
@@ -170,7 +175,9 @@ impl Find<'_> {
             let (order, places) = (order.join(", "), places.join(", "));
             conditions.push(format!("({order}) {comparison} ({places})"));
         }
-        let names = listed(self.columns, |_, _, name| name);
+        let names = listed(self.columns, |_, column, _| {
+            qualified(self.relation, column)
+        });
         let mut sql = format!("SELECT {names} FROM {}", quoted(self.relation));
         if !conditions.is_empty() {
             sql.push_str(" WHERE ");
@@ -298,6 +305,14 @@ pub trait Tables: Coordination {
 
     /// Whether an error says that a table, a column or a fitting type is not there.
     fn is_shape_error(error: &EventStoreError) -> bool;
+
+    /// Whether values of these columns can be compared with a relation's columns, where the database
+    /// compares values of any types.
+    fn can_compare(
+        conn: &mut Self::Connection,
+        relation: &str,
+        columns: &'static [ColumnDef],
+    ) -> impl Future<Output = Result<bool>> + Send;
 
     /// Whether an error says that a table is not there.
     fn is_missing_table(error: &EventStoreError) -> bool;

@@ -237,12 +237,18 @@ fn value<P: TableProjection, T: ColumnType>(column: usize, value: &T) -> Result<
 }
 
 /// Where this code's look-ups read; and why not from its own version, for a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     /// Its own version's table.
     Own,
     /// The view on the version that serves.
-    Serving(&'static str),
+    Serving {
+        /// Its name, which this code may declare otherwise.
+        view: String,
+        why_not: &'static str,
+        /// Whether the own table does where that view doesn't fit this code.
+        or_own: bool,
+    },
     /// No version serves.
     Nothing(&'static str),
 }
@@ -255,18 +261,33 @@ const LEFT_ALONE_SECONDS: f64 = 10.0;
 /// Chooses among the versions.
 fn choose(versions: &[RawVersion], own: &str) -> Source {
     let serving = versions.iter().find(|version| version.serving);
+    let mut or_own = false;
     let why_not = match versions.iter().find(|version| version.fingerprint == own) {
         None => "is not complete",
         Some(version) if version.dropped_at.is_some() => "was dropped, since nobody led it",
         Some(version) if version.serving => return Source::Own,
         Some(version) if version.ready_at.is_none() => "is not complete",
         Some(version) if is_left_alone(version, serving) => "is behind, since nobody leads it",
+        Some(version) if lacks_parked(version) => {
+            or_own = true;
+            "has parked events"
+        }
         Some(_) => return Source::Own,
     };
     match serving {
-        Some(_) => Source::Serving(why_not),
+        Some(serving) => Source::Serving {
+            view: serving.table_name.clone(),
+            why_not,
+            or_own,
+        },
         None => Source::Nothing(why_not),
     }
+}
+
+/// Whether rows would go back that look-ups saw in the version that serves: what keeps a version from
+/// being swapped in keeps it from being read as well.
+fn lacks_parked(version: &RawVersion) -> bool {
+    version.parked > 0 && version.retired_at.is_none()
 }
 
 /// Whether a version that doesn't serve has stood still while the one that serves went on. While
@@ -311,36 +332,75 @@ async fn find<P: TableProjection, DB: Backend>(
         }
     }
     match source::<P, DB>(store).await? {
-        Source::Nothing(own) => Err(not_ready::<P>(own, "no version serves", None)),
-        Source::Own => {
-            let found = find_in::<P, DB>(store, &P::TABLE.physical_table(), filter, part).await;
-            found.map_err(|error| {
-                if DB::is_missing_table(&error) {
-                    not_ready::<P>(
-                        "has lost its table",
-                        "no other is read instead",
-                        Some(error),
-                    )
-                } else {
-                    error
-                }
-            })
-        }
-        Source::Serving(own) => {
-            let found = find_in::<P, DB>(store, P::TABLE.table, filter, part).await;
-            found.map_err(|error| {
-                if DB::is_missing_table(&error) {
-                    not_ready::<P>(own, "the one that serves has lost its table", Some(error))
-                } else if DB::is_shape_error(&error)
-                    || matches!(error, EventStoreError::Column { .. })
-                {
-                    not_ready::<P>(own, "the one that serves has other columns", Some(error))
-                } else {
-                    error
-                }
-            })
+        Source::Nothing(why_not) => Err(not_ready::<P>(why_not, "no version serves", None)),
+        Source::Own => find_own(store, filter, part).await,
+        Source::Serving {
+            view,
+            why_not,
+            or_own,
+        } => {
+            let found = find_in_view(store, &view, filter.clone(), part.clone()).await;
+            match found {
+                Ok(found) => Ok(found),
+                Err(Misfit::Unread(error)) => Err(error),
+                Err(Misfit::Other(..)) if or_own => find_own(store, filter, part).await,
+                Err(Misfit::Other(serving, error)) => Err(not_ready::<P>(why_not, serving, error)),
+            }
         }
     }
+}
+
+async fn find_own<P: TableProjection, DB: Backend>(
+    store: &EventStore<DB>,
+    filter: Filter,
+    part: Part,
+) -> Result<Vec<P>> {
+    let found = find_in::<P, DB>(store, &P::TABLE.physical_table(), filter, part).await;
+    found.map_err(|error| {
+        if DB::is_missing_table(&error) {
+            not_ready::<P>(
+                "has lost its table",
+                "no other is read instead",
+                Some(error),
+            )
+        } else {
+            error
+        }
+    })
+}
+
+/// Why the view on another version gave no rows.
+enum Misfit {
+    /// It has none for this code.
+    Other(&'static str, Option<EventStoreError>),
+    /// It could not be read.
+    Unread(EventStoreError),
+}
+
+async fn find_in_view<P: TableProjection, DB: Backend>(
+    store: &EventStore<DB>,
+    view: &str,
+    filter: Filter,
+    part: Part,
+) -> std::result::Result<Vec<P>, Misfit> {
+    const OTHER: &str = "the one that serves has other columns";
+    let fits = async {
+        let mut conn = store.pool().acquire().await?;
+        DB::can_compare(&mut conn, view, P::TABLE.columns).await
+    };
+    if !fits.await.map_err(Misfit::Unread)? {
+        return Err(Misfit::Other(OTHER, None));
+    }
+    let found = find_in::<P, DB>(store, view, filter, part).await;
+    found.map_err(|error| {
+        if DB::is_missing_table(&error) {
+            Misfit::Other("the one that serves has lost its table", Some(error))
+        } else if DB::is_shape_error(&error) || matches!(error, EventStoreError::Column { .. }) {
+            Misfit::Other(OTHER, Some(error))
+        } else {
+            Misfit::Unread(error)
+        }
+    })
 }
 
 fn not_ready<P: TableProjection>(

@@ -2,11 +2,12 @@
 //! travel as one array a column, so that each statement is one round trip whatever the page's
 //! length.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Executor, PgConnection, Postgres, Row as _};
 
 use crate::backend::Result;
 use crate::backend::table::{
@@ -180,38 +181,35 @@ impl Tables for Postgres {
 
     async fn find_rows(
         conn: &mut PgConnection,
-        mut find: Find<'_>,
+        find: Find<'_>,
         sink: &mut RowSink<'_>,
     ) -> Result<()> {
-        let keys = match &mut find.filter {
-            Filter::Keys(keys) => Some(std::mem::replace(keys, ColumnVec::Bool(Vec::new()))),
-            _ => None,
-        };
-        let (sql, values) = find.sql(|key| format!("{key} = ANY($1)"));
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        if let Some(keys) = keys {
-            query = bind_column(query, keys);
+        match find_once(conn, find.clone(), sink).await {
+            // The connection has prepared this for a view that shows another table by now, and would
+            // refuse it for as long as it lives.
+            Err(error) if code_of(&error).as_deref() == Some(CHANGED_RESULT) => {
+                conn.clear_cached_statements().await?;
+                find_once(conn, find, sink).await
+            }
+            answer => answer,
         }
-        give_rows(conn, values.into_iter().fold(query, bind_value), sink).await
+    }
+
+    async fn can_compare(_: &mut PgConnection, _: &str, _: &'static [ColumnDef]) -> Result<bool> {
+        Ok(true)
     }
 
     fn is_shape_error(error: &EventStoreError) -> bool {
-        let EventStoreError::Database(sqlx::Error::Database(error)) = error else {
-            return false;
-        };
-        // Undefined table, column and operator (two types that can't be compared), a type that
-        // differs, and a plan whose view is another one by now.
+        // Undefined table, column and operator (two types that can't be compared), and a type that
+        // differs.
         matches!(
-            error.code().as_deref(),
-            Some("42P01" | "42703" | "42883" | "42804" | "0A000")
+            code_of(error).as_deref(),
+            Some("42P01" | "42703" | "42883" | "42804" | CHANGED_RESULT)
         )
     }
 
     fn is_missing_table(error: &EventStoreError) -> bool {
-        let EventStoreError::Database(sqlx::Error::Database(error)) = error else {
-            return false;
-        };
-        error.code().as_deref() == Some("42P01")
+        code_of(error).as_deref() == Some("42P01")
     }
 
     fn type_name(column: &ColumnDef) -> &'static str {
@@ -535,11 +533,37 @@ fn lock_holder(row: &PgRow) -> Result<String> {
     ))
 }
 
+/// `feature_not_supported`: what a prepared statement answers would have other types.
+const CHANGED_RESULT: &str = "0A000";
+
+fn code_of(error: &EventStoreError) -> Option<Cow<'_, str>> {
+    match error {
+        EventStoreError::Database(sqlx::Error::Database(error)) => error.code(),
+        _ => None,
+    }
+}
+
+async fn find_once(
+    conn: &mut PgConnection,
+    mut find: Find<'_>,
+    sink: &mut RowSink<'_>,
+) -> Result<()> {
+    let keys = match &mut find.filter {
+        Filter::Keys(keys) => Some(std::mem::replace(keys, ColumnVec::Bool(Vec::new()))),
+        _ => None,
+    };
+    let (sql, values) = find.sql(|key| format!("{key} = ANY($1)"));
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    if let Some(keys) = keys {
+        query = bind_column(query, keys);
+    }
+    give_rows(conn, values.into_iter().fold(query, bind_value), sink).await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::backend::table::plans::{COLUMNS, finds};
-    use sqlx::Connection as _;
 
     #[tokio::test]
     async fn look_ups_go_along_an_index_and_sort_nothing() {

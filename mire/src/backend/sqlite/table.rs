@@ -12,7 +12,7 @@ use super::rows::{DATE, DATE_TIME, TIME, TIMESTAMP};
 use crate::backend::Result;
 use crate::backend::table::{
     Filter, Find, FoundColumn, RawVersion, Relation, RowSink, Tables, VersionTable, key_index,
-    listed, on_conflict, quoted,
+    listed, on_conflict, qualified, quoted,
 };
 use crate::column::{ColumnDef, ColumnKind, ColumnValue, ColumnVec};
 use crate::error::EventStoreError;
@@ -119,15 +119,16 @@ impl Tables for Sqlite {
     type Statements = Statements;
 
     fn statements(table: &str, columns: &'static [ColumnDef]) -> Statements {
+        let found = listed(columns, |_, column, _| qualified(table, column));
+        let key = qualified(table, &columns[key_index(columns)]);
         let table = quoted(table);
         let names = listed(columns, |_, _, name| name);
-        let key = quoted(columns[key_index(columns)].name());
         let on_conflict = on_conflict(columns);
         let width = columns.len();
         Statements {
             load: lengths(1, |rows| {
                 let keys = places(rows, 1);
-                format!("SELECT {names} FROM {table} WHERE {key} IN (VALUES {keys})")
+                format!("SELECT {found} FROM {table} WHERE {key} IN (VALUES {keys})")
             }),
             write: lengths(width, |rows| {
                 let values = places(rows, width);
@@ -171,9 +172,11 @@ impl Tables for Sqlite {
         sink: &mut RowSink<'_>,
     ) -> Result<()> {
         if let Filter::Keys(keys) = find.filter {
-            let names = listed(find.columns, |_, _, name| name);
+            let names = listed(find.columns, |_, column, _| {
+                qualified(find.relation, column)
+            });
             let relation = quoted(find.relation);
-            let key = quoted(find.columns[key_index(find.columns)].name());
+            let key = qualified(find.relation, &find.columns[key_index(find.columns)]);
             let load = lengths(1, |rows| {
                 let keys = places(rows, 1);
                 format!("SELECT {names} FROM {relation} WHERE {key} IN (VALUES {keys})")
@@ -187,6 +190,19 @@ impl Tables for Sqlite {
             sink(&row)?;
         }
         Ok(())
+    }
+
+    async fn can_compare(
+        conn: &mut SqliteConnection,
+        relation: &str,
+        columns: &'static [ColumnDef],
+    ) -> Result<bool> {
+        let found = Self::table_columns(conn, relation).await?;
+        // Of those that aren't there, the statement itself tells.
+        Ok(found.iter().all(|found| {
+            let declared = columns.iter().find(|column| column.name() == found.name);
+            declared.is_none_or(|column| Self::type_name(column) == found.type_name)
+        }))
     }
 
     fn is_shape_error(error: &EventStoreError) -> bool {
