@@ -51,9 +51,11 @@ pub(super) fn event(
     let before = errors.count();
     functions::mend_receiver(&mut function, state, "&mut self", errors);
     functions::take_tuples_apart(&mut function, errors);
-    let fields: Vec<Field> = functions::parameters(&mut function, errors)
+    let mut declared = functions::parameters(&mut function, errors);
+    declared.retain(|declared| declared.is_named);
+    json::refuse_names_in_event(&mut declared, errors);
+    let fields: Vec<Field> = declared
         .into_iter()
-        .filter(|declared| declared.is_named)
         .filter_map(|declared| field(declared, errors))
         .collect();
     let is_whole = errors.count() == before;
@@ -100,7 +102,7 @@ fn field(declared: Declared, errors: &mut Errors) -> Option<Field> {
         );
         return None;
     }
-    let shortened = json::refuse_in_event(&mut ty, &attrs.rest, errors);
+    let shortened = json::refuse_in_event(&mut ty, &mut attrs.rest, errors);
     let Owned {
         stored,
         by_reference,

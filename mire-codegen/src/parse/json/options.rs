@@ -51,6 +51,11 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     }
 }
 
+/// Whether it is written as an `Option`.
+pub(super) fn is_option(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if held(path, "Option", "option").is_some())
+}
+
 /// What a type of the standard library holds, if it is called so. Another type of its name may stand in
 /// another module: it is the user's own.
 fn held<'a>(path: &'a TypePath, name: &str, module: &str) -> Option<&'a Type> {
