@@ -16,7 +16,7 @@ mire::aggregate!(
         readings: i64,
         highest: i64,
         /// How many events were folded in this process, to show what a snapshot saves.
-        #[serde(skip)]
+        #[serde(skip, default)]
         folded: usize,
     }
 

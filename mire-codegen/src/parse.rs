@@ -13,7 +13,7 @@ mod fields;
 mod functions;
 mod half;
 pub(crate) mod items;
-mod map_keys;
+mod json;
 mod parts;
 pub(crate) mod projection;
 pub(crate) mod runner;

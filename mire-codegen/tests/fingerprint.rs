@@ -88,7 +88,7 @@ const AGGREGATE: &str = "
     #[serde(default)]
     struct Lamp {
         on: bool,
-        #[serde(skip)]
+        #[serde(skip, default)]
         times: i64,
     }
     #[event(version = 2, upcast(switched_v1))]
@@ -116,7 +116,7 @@ fn what_changes_a_state_leaves_its_snapshots_aside_and_nothing_else_does() {
         // How the state is stored.
         ("on: bool,\n", "on: Option<bool>,\n"),
         ("times: i64,", "times: i64, more: i64,"),
-        ("#[serde(skip)]", ""),
+        ("#[serde(skip, default)]", ""),
         ("#[serde(default)]", ""),
         ("(default)", "(default, rename_all = \"camelCase\")"),
         // How it is folded.

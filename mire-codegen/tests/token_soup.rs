@@ -39,6 +39,7 @@ const PIECES: &[&str] = &[
     "#[derive(Debug, serde::Serialize)]",
     "#[derive(]",
     "#[serde(default)]",
+    "#[serde(skip, rename(serialize = \"a\"), alias = \"b\", skip_serializing_if = \"c\")]",
     "/// Documentation.\n",
     "#",
     "#![allow(unused)]",

@@ -91,8 +91,7 @@ pub fn derive_event_data(input: TokenStream) -> TokenStream {
 ///   upcast) is not seen: count `revision` up, or commands decide on states of the old code.
 /// - `AccountEvent`: a variant for each `#[event]`, its parameters as fields. A parameter of type
 ///   `&str` is stored as a `String`, `&[T]` as a `Vec<T>`, `&T` as a `T`. A field's type is `Debug +
-///   Clone + PartialEq` and serde's `Serialize` and `Deserialize`. The key of a map is text or a
-///   number, or a newtype or an enum without fields that serde stores as such.
+///   Clone + PartialEq` and serde's `Serialize` and `Deserialize`. [It is stored as JSON](#what-is-stored-as-json).
 /// - `AccountId`, a UUID newtype, for `id(AccountId)`. A path such as `id(crate::Isbn)` names a type
 ///   of yours instead, which is `Display + FromStr`. Without `id`, any text is an id.
 /// - Each command as it stands, for `store.execute(id, |account: &Account| account.withdraw(30))`,
@@ -101,6 +100,24 @@ pub fn derive_event_data(input: TokenStream) -> TokenStream {
 ///   struct are in traits of their own, `AccountPrivateCommands` and `AccountCrateCommands`.
 ///   `#[cfg(…)]` and `#[deprecated]` on it go for both; what is stored can't depend on `#[cfg(…)]`.
 /// - `Account::stream(&id)`, the stream's name, and `Account::given([…])`, the way into tests.
+///
+/// # What is stored as JSON
+///
+/// Events are, and with `snapshot_every` states. What JSON can't give back is refused, as far as it
+/// shows in the declaration:
+///
+/// - The key of a map is text or a number, or a newtype or an enum without fields that serde stores as
+///   such.
+/// - JSON doesn't tell `Some(None)` from `None`. So there is no `Option` of an `Option`, of `()`, or of
+///   a `serde_json::Value`: an enum of yours says the same. Behind an alias, or in a type of yours, it
+///   isn't seen, nor is a `Value` that was imported.
+/// - serde knows arrays of up to 32 elements. A longer one is a `Vec`.
+///
+/// `#[serde(…)]` may stand on a parameter of an event and on a field of a state, and with `with` it
+/// says how any type is stored. A field of an event can't be skipped. One of a state can, with
+/// `#[serde(skip, default)]`: it begins anew when the state is read from a snapshot, so commands and
+/// events can't rely on it, and it is for what is filled where it is needed, such as a cache. What
+/// `skip_serializing_if` leaves out needs a `default` to be read, unless it is an `Option`.
 ///
 /// # Words
 ///
@@ -216,7 +233,8 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 /// A field's type is one of `bool`, the integers up to 64 bits, `f32`, `f64`, `String`, `Uuid`,
 /// chrono's `DateTime<Utc>`, `NaiveDate`, `NaiveTime` and `NaiveDateTime`, `Vec<u8>`, a generated id,
 /// an `Option` of these, or a type of yours with `impl mire::ColumnType`. Anything else that serde
-/// knows is stored with `#[json]`. The column is called as the field is.
+/// knows is stored with `#[json]`, unless [JSON can't give it back](aggregate!#what-is-stored-as-json).
+/// The column is called as the field is.
 ///
 /// # A projection that acts
 ///

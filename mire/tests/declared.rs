@@ -99,7 +99,7 @@ mod shelf {
             pub kind: Kind,
             pub before: Option<Vec<Kind>>,
             /// Says whether the state was folded or read.
-            #[serde(skip)]
+            #[serde(skip, default)]
             pub folded: u32,
         }
 

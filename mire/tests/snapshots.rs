@@ -125,7 +125,7 @@ mire::aggregate!(
     struct Meter {
         watts: i64,
         /// How many events were folded since the snapshot.
-        #[serde(skip)]
+        #[serde(skip, default)]
         folded: u32,
     }
 

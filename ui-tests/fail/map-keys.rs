@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A key that is stored as text, but lacks what a `HashMap` needs.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -22,6 +22,38 @@ mire::aggregate!(
 
     #[event]
     fn stocked(&mut self, stock: HashMap<Sku, i64>) {}
+
+    /// A `None` has no form as a key, though a `Some` has one.
+    #[event]
+    fn named(&mut self, names: HashMap<Option<i64>, String>, units: BTreeMap<(), i64>) {}
+);
+
+mire::aggregate!(
+    #[aggregate(category = "hand", snapshot_every = 100)]
+    #[serde(rename_all = "camelCase")]
+    enum Hand {
+        #[default]
+        Empty,
+        Held {
+            by_suit: BTreeMap<BTreeSet<char>, i64>,
+        },
+    }
+);
+
+mire::projection!(
+    #[projection(subscription = "boards", reads(BoardEvent))]
+    #[ignores(BoardEvent::Placed, BoardEvent::Moved, BoardEvent::Stocked)]
+    struct BoardRow {
+        #[key]
+        board: BoardId,
+        #[json]
+        names: HashMap<Option<i64>, String>,
+    }
+
+    #[on(BoardEvent::Named)]
+    fn named(&mut self, names: &HashMap<Option<i64>, String>) {
+        self.names = names.clone();
+    }
 );
 
 /// What says itself how it is stored, or isn't stored, is left alone.

@@ -37,6 +37,20 @@ mire::projection!(
     }
 );
 
+mire::projection!(
+    #[projection(subscription = "ids", reads(AccountId))]
+    struct Ids {
+        #[key]
+        account: AccountId,
+        owner: String,
+    }
+
+    #[on(AccountId::Opened)]
+    fn opened(&mut self, owner: &str) {
+        self.owner = owner.to_owned();
+    }
+);
+
 fn main() {
     let events = (
         AccountEvent::Opened {
@@ -45,6 +59,11 @@ fn main() {
         AccountEvent::Deposited { amount: 5 },
         AccountEvent::Closed,
     );
+    let row = Ids {
+        account: AccountId::new(),
+        owner: String::new(),
+    };
+    drop(row);
     drop((events, AccountId::new()));
     let run = |store: &mire::EventStore| (Audit.runner(store), Alarm.runner(store));
     drop(run);

@@ -56,6 +56,7 @@ pub(crate) fn projection(projection: &mut Projection, errors: &mut Errors) {
     }
     projection.handlers = handlers;
     refuse_twins(projection, errors);
+    refuse_to_read_key(projection, errors);
     if let Form::Table(table) = &mut projection.form {
         key_of_stream(table, &mut projection.handlers, errors);
         keep_key(table, &mut projection.functions, errors);
@@ -103,6 +104,36 @@ fn refuse_twins(projection: &mut Projection, errors: &mut Errors) {
         }
     }
     projection.functions = functions;
+}
+
+/// Refuses to read the type of the key: an id isn't an enum of events. It goes with what handles it,
+/// since that it has no such variants would only follow.
+fn refuse_to_read_key(projection: &mut Projection, errors: &mut Errors) {
+    let Form::Table(table) = &projection.form else {
+        return;
+    };
+    let Some(key) = table
+        .key
+        .map(|key| names::path_text(&table.columns[key].ty))
+    else {
+        return;
+    };
+    let Some(at) = projection.reads.iter().position(|set| set.text == key) else {
+        return;
+    };
+    let set = projection.reads.remove(at);
+    let aggregate = key.strip_suffix("Id").unwrap_or("Account");
+    errors.on(
+        &set.path,
+        format_args!("`{key}` is the type of the key, and no enum of events"),
+        format_args!("name the enum of the events, such as `{aggregate}Event`"),
+    );
+    projection.complete = false;
+    projection.handlers.retain_mut(|handler| {
+        let read = handler.event.set;
+        handler.event.set -= usize::from(read > at);
+        read != at
+    });
 }
 
 /// A fold can't say that its row is another one.

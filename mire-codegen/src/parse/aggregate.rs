@@ -19,7 +19,7 @@ use super::column_words;
 use super::content::{Content, Macro, content, refuse_generics};
 use super::functions::{self, SelfKind};
 use super::items::{Data, Function};
-use super::map_keys;
+use super::json;
 use crate::attrs::Words;
 use crate::errors::Errors;
 use crate::fingerprint::Fingerprint;
@@ -79,6 +79,10 @@ fn aggregate(
     NO_CFG_ON_STATE.refuse(&["cfg"], &mut attrs.rest, errors);
     column_words::refuse(&mut data, &attrs, errors);
     let mut lost_fields = !borrowed::refuse_in_state(&mut data, errors) || lost;
+    let snapshot_every = words.count("snapshot_every").map(|(count, _)| count);
+    if snapshot_every.is_some() {
+        lost_fields |= !json::refuse_in_state(&mut data, &attrs.rest, errors);
+    }
     let lost_state = lost_fields;
     refuse_generics(
         &mut data,
@@ -92,7 +96,6 @@ fn aggregate(
     let silent = &mut Errors::default();
     let category = category(&words, &ident, if refused { silent } else { errors });
     let id = id(&words, &ident, refused, errors);
-    let snapshot_every = words.count("snapshot_every").map(|(count, _)| count);
 
     let event_enum = format!("{}Event", names::text(&ident));
     let event_enum = names::derived(&event_enum, ident.span());
@@ -177,11 +180,6 @@ fn aggregate(
         commands = commands.into_iter().map(Command::without_body).collect();
     }
     let stored = stored(&data, &attrs);
-    if snapshot_every.is_some() {
-        for ty in &stored {
-            map_keys::refuse(ty, errors);
-        }
-    }
     Aggregate {
         krate,
         state: State {

@@ -19,6 +19,7 @@ use super::borrowed;
 use super::content::{Content, Macro, content, refuse_generics};
 use super::functions::{SelfKind, receiver};
 use super::items::{Data, Function};
+use super::json;
 use crate::attrs::{Listed, Words};
 use crate::errors::Errors;
 use crate::keywords::Place;
@@ -107,7 +108,8 @@ fn projection(
     } else {
         "a projection"
     };
-    let owned = borrowed::refuse(&mut data, role, errors) && !lost;
+    let mut owned = borrowed::refuse(&mut data, role, errors) && !lost;
+    owned &= json::refuse_in_row(&mut data, errors);
     let columns = row::columns(&mut data, &attrs.derives(), errors);
 
     // Of what kind it is, the function that is still to be written may say.

@@ -1,7 +1,7 @@
 //! A function that is an event: its fields, its variant, and what it can't be.
 
 use proc_macro2::Ident;
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{Attribute, Type, Visibility};
 
@@ -14,7 +14,7 @@ use crate::names;
 use crate::parse::attributes::{NoCfg, Sorted};
 use crate::parse::functions::{self, Declared, Owned, SelfKind};
 use crate::parse::items::Function;
-use crate::parse::map_keys;
+use crate::parse::json;
 use crate::parse::stored_name::stored_name;
 
 const NO_CFG_ON_EVENT: NoCfg = NoCfg {
@@ -51,9 +51,11 @@ pub(super) fn event(
     let before = errors.count();
     functions::mend_receiver(&mut function, state, "&mut self", errors);
     functions::take_tuples_apart(&mut function, errors);
-    let fields: Vec<Field> = functions::parameters(&mut function, errors)
+    let mut declared = functions::parameters(&mut function, errors);
+    declared.retain(|declared| declared.is_named);
+    json::refuse_names_in_event(&mut declared, errors);
+    let fields: Vec<Field> = declared
         .into_iter()
-        .filter(|declared| declared.is_named)
         .filter_map(|declared| field(declared, errors))
         .collect();
     let is_whole = errors.count() == before;
@@ -85,7 +87,7 @@ pub(super) fn event(
 fn field(declared: Declared, errors: &mut Errors) -> Option<Field> {
     let Declared {
         mut parameter,
-        ty,
+        mut ty,
         attrs,
         is_named: _,
     } = declared;
@@ -100,16 +102,14 @@ fn field(declared: Declared, errors: &mut Errors) -> Option<Field> {
         );
         return None;
     }
+    let shortened = json::refuse_in_event(&mut ty, &mut attrs.rest, errors);
     let Owned {
         stored,
         by_reference,
         mended,
     } = functions::owned(&ty, errors)?;
+    let mended = mended.or_else(|| shortened.then(|| ty.to_token_stream()));
     let (docs, rest) = (attrs.docs.tokens, attrs.rest);
-    // How a field with attributes of serde's own is stored, they say.
-    if rest.is_empty() {
-        map_keys::refuse(&ty, errors);
-    }
     let name = names::text(&parameter.ident);
     let plain = name.trim_start_matches('_');
     if name != plain && rest.is_empty() && names::is_identifier(plain) {

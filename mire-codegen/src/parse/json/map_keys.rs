@@ -50,14 +50,21 @@ fn entry(path: &TypePath) -> Option<(&Type, &Type)> {
     Some((types.next()?, types.next()?))
 }
 
-/// Whether a type is a list, whatever is in it.
+/// Types that have no form as a key, whatever is in them. Of an `Option`, a `Some` has one, and a `None`
+/// has none.
+const COMPOUND: [&str; 7] = [
+    "BTreeMap", "BTreeSet", "HashMap", "HashSet", "Option", "Vec", "VecDeque",
+];
+
+/// Whether a type is a list or its like.
 fn is_compound(ty: &Type) -> bool {
     match ty {
         Type::Tuple(_) | Type::Array(_) => true,
         Type::Path(path) => {
             let last = path.path.segments.last();
             last.is_some_and(|last| {
-                last.ident == "Vec" && matches!(last.arguments, PathArguments::AngleBracketed(_))
+                COMPOUND.iter().any(|name| last.ident == name)
+                    && matches!(last.arguments, PathArguments::AngleBracketed(_))
             })
         }
         _ => false,
