@@ -187,7 +187,7 @@ pub fn by_hand(events: usize) -> String {
     EventStoreError, PageEvent, ProjectionRunnerBuilder, RowReader, RowWriter, TableDef,
     TableProjection,
 }};
-use mire::table::Page;
+use mire::table::IntoPage;
 use serde::{{Deserialize, Serialize}};
 use uuid::Uuid;
 
@@ -338,7 +338,7 @@ impl Row {{
     pub async fn by_sum<DB: Backend>(
         store: &EventStore<DB>,
         sum: &i64,
-        page: impl Into<Page<&ThingId>> + Send,
+        page: impl IntoPage<&ThingId> + Send,
     ) -> Result<Vec<Self>, EventStoreError> {{
         mire::table::by_index(store, \"sum\", sum, page).await
     }}

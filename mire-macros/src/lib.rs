@@ -202,7 +202,8 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 /// the other fields.
 ///
 /// - **Which row?** The one that the stream's id names, if the key has the aggregate's id type, or is
-///   a `String`. Else `#[on(OrderEvent::Placed, key(customer))]` names the event's field.
+///   a `String`. Else `#[on(OrderEvent::Placed, key(customer))]` names the event's
+///   field, which is of the key's type.
 /// - **Removing it.** `#[on(AccountEvent::Closed, delete)]`, with an empty body.
 /// - **A change of the declaration** (columns, marks, the events, the functions with their bodies; not
 ///   layout, documentation, derives and `#[ignores]`) is another version of the table. It is built
@@ -222,9 +223,11 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 /// | `status(&store)` | the versions of the table: which serves, how far each is, how long it will take |
 /// | `runner(&store)` | a builder of a runner; `subscribe_table::<Balance>()` adds it to any other |
 ///
-/// `get` and `by_…` take a `String` as a `&str`, and anything else by reference. A page is a number of
-/// rows from the start, or a `mire::table::Page`:
-/// `Page::of(50).descending().after((&last.balance, &last.account))`.
+/// `get` and `by_…` take a `String` as a `&str`, and anything else by reference; a range is one of
+/// `String`s, and leaves rows without a value out, which `by_…(&store, &None, page)` finds. A page is a
+/// number of rows from the start, or a `mire::table::Page`, which goes on behind a row:
+/// `Page::of(50).descending().after(&last.account)`, and in a range
+/// `.after((&last.balance, &last.account))`.
 ///
 /// Beside them stand `TableProjection` and `sqlx::FromRow`, for queries of your own over the table's name.
 ///
@@ -281,12 +284,13 @@ pub fn aggregate(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// The struct is what the functions need. They are `async fn(&self, …)` and return nothing or a
-/// `Result<(), E>` of any error. An event is handled before the checkpoint moves: at least once, so
-/// what is done has to bear being done again. A parameter `tx: &mut PgConnection` or
-/// `tx: &mut SqliteConnection` makes the projection transactional: what is written through `tx` is
-/// committed with the checkpoint, exactly once. It then runs on stores of that database. With a
-/// generic `struct Transfers<DB: mire::Backend>(PhantomData<fn() -> DB>)` and
-/// `tx: &mut DB::Connection`, on any; `ActingProjection` shows one, with the bounds that its SQL needs.
+/// `Result<(), E>` of any error that `anyhow` takes: one with `std::error::Error`, or `anyhow::Error`
+/// itself. An event is handled before the checkpoint moves: at least once, so what is done has to
+/// bear being done again. A parameter `tx: &mut PgConnection` or `tx: &mut SqliteConnection` makes
+/// the projection transactional: what is written through `tx` is committed with the checkpoint,
+/// exactly once. It then runs on stores of that database. With a generic `struct Transfers<DB:
+/// mire::Backend>(PhantomData<fn() -> DB>)` and `tx: &mut DB::Connection`, on any; `ActingProjection`
+/// shows one, with the bounds that its SQL needs.
 ///
 /// Its checkpoint is one place in the log, whatever is read. Events of an enum that `reads` names from
 /// now on are handled from there on, and one that old code still leads goes past them: stop the old

@@ -198,7 +198,7 @@ pub enum EventStoreError {
 
     /// A row of a projection's table can't be read or written, or a look-up's value can't be a
     /// column's.
-    #[error("table `{table}`")]
+    #[error("a value doesn't fit its column in table `{table}`")]
     Column {
         /// The declared name.
         table: String,

@@ -124,7 +124,7 @@ pub use crate::column::{
     StoredColumn,
 };
 pub use lookup::{Rows, by_index, by_index_range, get, get_many, list};
-pub use page::Page;
+pub use page::{IntoPage, Page};
 pub use projection::{Delivery, TableDef, TableProjection, from_row};
 pub use remove::remove;
 pub use runner::runner;

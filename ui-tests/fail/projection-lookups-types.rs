@@ -44,6 +44,11 @@ async fn uses(store: &mire::EventStore) -> Result<(), mire::EventStoreError> {
     Balance::by_owner(store, &5, 10).await?;
     Balance::by_owner(store, &String::new(), 10.0).await?;
     Balance::list(store, "10").await?;
+    // In a range, a page goes on behind a value and a key; elsewhere behind a key.
+    let last = (AccountId::new(), 5);
+    let page = mire::table::Page::of(10);
+    Balance::by_balance(store, &5, page.after((&last.1, &last.0))).await?;
+    Balance::by_balance_range(store, 5.., page.after(&last.0)).await?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use crate::error::EventStoreError;
 use crate::store::EventStore;
 use crate::table::TableProjection;
 use crate::table::fold::{in_table, keys};
-use crate::table::page::Page;
+use crate::table::page::{IntoPage, Page};
 
 /// A look-up of several rows. It is boxed, since the type of an `async fn` carries the bounds of its
 /// parameters with it: rustc would tell of a page or a range that doesn't fit at the call, of the call
@@ -84,9 +84,9 @@ pub async fn get_many<P: TableProjection, DB: Backend>(
 /// A read; dropping it has no effect.
 pub fn list<'a, 'last, P: TableProjection, DB: Backend>(
     store: &'a EventStore<DB>,
-    page: impl Into<Page<&'last P::Key>>,
+    page: impl IntoPage<&'last P::Key>,
 ) -> Rows<'a, P> {
-    let part = part(page.into(), behind_key::<P>);
+    let part = part(page.into_page(), behind_key::<P>);
     find_all(store, part.map(|part| (Filter::All, part)))
 }
 
@@ -104,9 +104,9 @@ pub fn by_index<'a, 'last, P: TableProjection, DB: Backend, T: ColumnType>(
     store: &'a EventStore<DB>,
     column: &'static str,
     value: &T,
-    page: impl Into<Page<&'last P::Key>>,
+    page: impl IntoPage<&'last P::Key>,
 ) -> Rows<'a, P> {
-    find_all(store, equal::<P, T>(column, value, page.into()))
+    find_all(store, equal::<P, T>(column, value, page.into_page()))
 }
 
 /// What [`by_index`] looks for.
@@ -136,14 +136,14 @@ pub fn by_index_range<'a, 'last, P, DB, T>(
     store: &'a EventStore<DB>,
     column: &'static str,
     range: impl RangeBounds<T>,
-    page: impl Into<Page<(&'last T, &'last P::Key)>>,
+    page: impl IntoPage<(&'last T, &'last P::Key)>,
 ) -> Rows<'a, P>
 where
     P: TableProjection,
     DB: Backend,
     T: ColumnType + 'last,
 {
-    find_all(store, between::<P, T>(column, &range, page.into()))
+    find_all(store, between::<P, T>(column, &range, page.into_page()))
 }
 
 /// What [`by_index_range`] looks for.

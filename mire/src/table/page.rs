@@ -76,13 +76,33 @@ impl<A> Page<A> {
     }
 }
 
+/// What a look-up takes for the part of its rows that is wanted: a [`Page`], or a number of rows from
+/// the start. `A` is what a page goes on behind.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` doesn't say which of the rows are wanted",
+    label = "no number of rows, and no page of these",
+    note = "write how many, as in `10`, or `Page::of(10)`",
+    note = "a page goes on behind a row with `.after(&last.key)`, and in a range of values with \
+            `.after((&last.value, &last.key))`"
+)]
+pub trait IntoPage<A> {
+    /// The page.
+    fn into_page(self) -> Page<A>;
+}
+
+impl<A> IntoPage<A> for Page<A> {
+    fn into_page(self) -> Self {
+        self
+    }
+}
+
 macro_rules! from_limit {
     ($($integer:ty)*) => {$(
         /// That many rows from the start.
-        impl<A> From<$integer> for Page<A> {
-            fn from(limit: $integer) -> Self {
+        impl<A> IntoPage<A> for $integer {
+            fn into_page(self) -> Page<A> {
                 // More rows than that are in no table.
-                Self::of(i64::try_from(limit).unwrap_or(i64::MAX))
+                Page::of(i64::try_from(self).unwrap_or(i64::MAX))
             }
         }
     )*};

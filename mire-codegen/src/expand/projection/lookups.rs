@@ -142,7 +142,7 @@ fn rows(krate: &TokenStream) -> TokenStream {
 
 /// A parameter that takes a page, which goes on behind `last`.
 fn page(krate: &TokenStream, last: &TokenStream) -> TokenStream {
-    quote!(impl ::core::convert::Into<#krate::table::Page<#last>>)
+    quote!(impl #krate::table::IntoPage<#last>)
 }
 
 /// What is looked for: a value of the column's type, or what can be made one.
