@@ -6,6 +6,7 @@
 mod paths;
 mod pieces;
 mod value;
+mod written;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;

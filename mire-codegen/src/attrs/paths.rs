@@ -6,6 +6,7 @@ use quote::ToTokens;
 use syn::Path;
 use syn::parse::Parser;
 
+use super::written::written;
 use crate::errors::Errors;
 use crate::names;
 
@@ -28,7 +29,7 @@ pub(crate) struct Listed {
 
 /// Reads a list of paths. Each slip is reported, and what was meant goes on.
 pub(crate) fn listed(tokens: TokenStream, naming: Naming, errors: &mut Errors) -> Listed {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let tokens = written(tokens, errors);
     let mut list = Listed::default();
     let (mut rest, mut behind_path) = (&*tokens, false);
     while let Some((token, behind)) = rest.split_first() {

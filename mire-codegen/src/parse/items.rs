@@ -14,6 +14,7 @@ use super::fields;
 use super::half;
 use super::slips;
 use crate::errors::Errors;
+use crate::fragments;
 use crate::names;
 
 /// An item in a macro.
@@ -25,6 +26,28 @@ pub(crate) enum Item {
     Dangling(Vec<Attribute>),
     /// Something that has no place in the macro.
     Other(Other),
+}
+
+impl Item {
+    /// Has what fragments of a `macro_rules!` hold stand there by itself.
+    fn open_fragments(&mut self) {
+        match self {
+            Self::Data(Data::Struct(item), _) => {
+                let types = item.fields.iter_mut().map(|field| &mut field.ty);
+                types.for_each(fragments::open_type);
+            }
+            Self::Data(Data::Enum(item), _) => {
+                let fields = item.variants.iter_mut().flat_map(|it| &mut it.fields);
+                fields.for_each(|field| fragments::open_type(&mut field.ty));
+            }
+            Self::Function(function) => {
+                fragments::open_signature(&mut function.sig);
+                let body = function.body.take();
+                function.body = body.map(|it| fragments::opened(it).into_iter().collect());
+            }
+            Self::Dangling(_) | Self::Other(_) => {}
+        }
+    }
 }
 
 /// A struct or an enum.
@@ -220,6 +243,7 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
     if let Err(error) = parser.parse2(tokens) {
         errors.push(error);
     }
+    items.iter_mut().for_each(Item::open_fragments);
     items
 }
 
