@@ -2,6 +2,7 @@
 
 pub(crate) mod aggregate;
 mod answer;
+mod around;
 mod attributes;
 mod borrowed;
 mod broken;
@@ -12,6 +13,7 @@ pub(crate) mod event_data;
 mod fields;
 mod functions;
 mod half;
+mod heads;
 pub(crate) mod items;
 mod map_keys;
 mod parts;

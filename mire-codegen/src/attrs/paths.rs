@@ -50,7 +50,7 @@ pub(crate) fn listed(tokens: TokenStream, naming: Naming, errors: &mut Errors) -
 }
 
 /// A comma with nothing in front.
-pub(super) fn stray_comma(comma: &TokenTree, errors: &mut Errors) {
+pub(crate) fn stray_comma(comma: &TokenTree, errors: &mut Errors) {
     errors.at(
         comma.span(),
         "nothing stands in front of this comma",
