@@ -8,6 +8,7 @@ extern crate mire as renamed;
 /// A module within a module, which knows nothing of its surroundings.
 pub mod outer {
     /// The inner one.
+    #[allow(clippy::needless_arbitrary_self_type)]
     pub mod inner {
         renamed::aggregate!(
             /// A light.
@@ -17,7 +18,8 @@ pub mod outer {
             }
 
             #[event]
-            fn switched(&mut self, on: bool) {
+            #[rustfmt::skip]
+            fn switched(self: &mut Self, on: bool) {
                 self.on = on;
             }
 
@@ -44,7 +46,8 @@ pub mod outer {
             }
 
             #[command]
-            pub(crate) fn shine(&self) -> LightEvent {
+            #[rustfmt::skip]
+            pub(crate) fn shine(self: &Self) -> LightEvent {
                 LightEvent::Switched { on: true }
             }
 
@@ -71,7 +74,8 @@ pub mod outer {
             }
 
             #[on(LightEvent::Switched)]
-            fn switched(&mut self) {
+            #[rustfmt::skip]
+            fn switched(self: &mut Self) {
                 self.times += 1;
             }
         );
@@ -82,7 +86,8 @@ pub mod outer {
             pub struct Tell;
 
             #[on(self::LightEvent::Switched)]
-            async fn switched(&self, on: bool, event: &renamed::EventInfo) {
+            #[rustfmt::skip]
+            async fn switched(self: &Self, on: bool, event: &renamed::EventInfo) {
                 println!("{} {on}", event.stream_id());
             }
         );

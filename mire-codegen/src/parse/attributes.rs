@@ -81,7 +81,7 @@ impl Sorted {
                 sorted.docs.lines.extend(doc_lines(&attr));
             } else if LINTS.iter().any(|lint| path.is_ident(lint)) {
                 attr.to_tokens(&mut sorted.lints);
-            } else {
+            } else if !is_of_rustfmt(path) {
                 sorted.rest.push(attr);
             }
         }
@@ -241,6 +241,12 @@ impl Sorted {
         }
         names
     }
+}
+
+/// `#[rustfmt::skip]` may stand on any item, and says nothing of what is made of it.
+fn is_of_rustfmt(path: &Path) -> bool {
+    let first = path.segments.first();
+    path.segments.len() > 1 && first.is_some_and(|it| it.ident == "rustfmt")
 }
 
 /// Where `#[cfg(…)]` can't stand, since more is made of an item than the macro could leave out with it.
