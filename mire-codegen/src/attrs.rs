@@ -6,6 +6,7 @@
 mod paths;
 mod pieces;
 mod value;
+mod written;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -18,7 +19,7 @@ use crate::errors::Errors;
 use crate::keywords::{Kind, Place, Word, list, nearest, words_of};
 use crate::names;
 
-pub(crate) use self::paths::{Listed, Naming, listed};
+pub(crate) use self::paths::{Listed, Naming, listed, stray_comma};
 
 /// The words of one attribute, each known in its place and given once.
 pub(crate) struct Words {

@@ -16,6 +16,7 @@ mod check;
 mod errors;
 mod expand;
 mod fingerprint;
+mod fragments;
 pub mod keywords;
 mod model;
 mod names;

@@ -106,4 +106,18 @@ mire::projection!(
     fn opened(&mut self, tx: sqlx::SqliteConnection) {}
 );
 
+use sqlx::SqliteConnection as Conn;
+
+mire::projection!(
+    #[projection(subscription = "aliases", reads(AccountEvent))]
+    #[ignores(AccountEvent::Deposited, AccountEvent::Withdrawn, AccountEvent::Closed)]
+    struct Aliases;
+
+    #[on(AccountEvent::Opened)]
+    async fn opened(&self, owner: &str, tx: &mut Conn) -> anyhow::Result<()> {
+        sqlx::query(owner).execute(tx).await?;
+        Ok(())
+    }
+);
+
 fn main() {}

@@ -1,4 +1,5 @@
-//! The macro inside functions and nested modules, and under another name of the dependency.
+//! The macro inside functions, nested modules and a `macro_rules!`, and under another name of the
+//! dependency.
 
 #![deny(missing_docs, warnings, clippy::pedantic)]
 
@@ -7,6 +8,7 @@ extern crate mire as renamed;
 /// A module within a module, which knows nothing of its surroundings.
 pub mod outer {
     /// The inner one.
+    #[allow(clippy::needless_arbitrary_self_type)]
     pub mod inner {
         renamed::aggregate!(
             /// A light.
@@ -16,7 +18,8 @@ pub mod outer {
             }
 
             #[event]
-            fn switched(&mut self, on: bool) {
+            #[rustfmt::skip]
+            fn switched(self: &mut Self, on: bool) {
                 self.on = on;
             }
 
@@ -43,7 +46,8 @@ pub mod outer {
             }
 
             #[command]
-            pub(crate) fn shine(&self) -> LightEvent {
+            #[rustfmt::skip]
+            pub(crate) fn shine(self: &Self) -> LightEvent {
                 LightEvent::Switched { on: true }
             }
 
@@ -70,7 +74,8 @@ pub mod outer {
             }
 
             #[on(LightEvent::Switched)]
-            fn switched(&mut self) {
+            #[rustfmt::skip]
+            fn switched(self: &mut Self) {
                 self.times += 1;
             }
         );
@@ -81,10 +86,134 @@ pub mod outer {
             pub struct Tell;
 
             #[on(self::LightEvent::Switched)]
-            async fn switched(&self, on: bool, event: &renamed::EventInfo) {
+            #[rustfmt::skip]
+            async fn switched(self: &Self, on: bool, event: &renamed::EventInfo) {
                 println!("{} {on}", event.stream_id());
             }
         );
+    }
+}
+
+/// What a `macro_rules!` hands on.
+mod handed_on {
+    use crate::Number;
+
+    macro_rules! counter {
+        (
+            $vis:vis $name:ident, $category:literal, $id:ty, $every:literal, $version:literal,
+            $upcast:path, $counted:ty, $label:ty, $body:block, $zero:block, $answer:ty,
+            $by:ident, $text:ident
+        ) => {
+            mire::aggregate!(
+                /// Counts.
+                #[aggregate(category = $category, id($id), snapshot_every = $every)]
+                $vis struct $name {
+                    count: $counted,
+                    label: String,
+                }
+
+                #[event(version = $version, upcast($upcast))]
+                fn counted(&mut self, by: $counted, parts: &[$counted], label: $label) {
+                    self.count += by + parts.iter().sum::<$counted>();
+                    self.label = label.to_owned();
+                }
+
+                #[event]
+                fn emptied(&mut self) $zero
+
+                /// Counts on.
+                #[command]
+                #[must_use]
+                $vis fn count(&self, $by: $counted, $text: $label) -> $answer $body
+            );
+        };
+    }
+
+    fn from_first(fields: serde_json::Value) -> Result<serde_json::Value, std::fmt::Error> {
+        if fields.is_object() {
+            Ok(fields)
+        } else {
+            Err(std::fmt::Error)
+        }
+    }
+
+    counter!(
+        pub Counter, "counter", crate::Number, 100, 2, from_first, i64, &str,
+        {
+            (by > 0).then(|| CounterEvent::Counted { by, parts: vec![1], label: text.to_owned() })
+        },
+        {},
+        Option<CounterEvent>,
+        by,
+        text
+    );
+
+    macro_rules! counts {
+        (
+            $name:ident, $told:ident, $subscription:expr, $enum:path, $key:ty, $event:path,
+            $gone:path, $other:path, $field:ident, $counted:ty, $nothing:block
+        ) => {
+            mire::projection!(
+                /// What is counted by label.
+                #[projection(subscription = $subscription, reads($enum), table = "counts")]
+                pub struct $name {
+                    #[key]
+                    counter: $key,
+                    #[index]
+                    count: $counted,
+                }
+
+                #[on($event)]
+                fn counted(&mut self, $field: &$counted) {
+                    self.count += $field;
+                }
+
+                #[on($gone, delete)]
+                fn emptied(&mut self) $nothing
+            );
+
+            mire::projection!(
+                /// Tells what is counted.
+                #[projection(subscription = "told", reads($enum))]
+                #[ignores($other)]
+                pub struct $told;
+
+                #[on($event)]
+                async fn counted(&self, $field: $counted) {
+                    println!("{}", $field);
+                }
+            );
+        };
+    }
+
+    counts!(
+        Counts,
+        Told,
+        "counts",
+        self::CounterEvent,
+        String,
+        self::CounterEvent::Counted,
+        self::CounterEvent::Emptied,
+        self::CounterEvent::Emptied,
+        by,
+        i64,
+        {}
+    );
+
+    macro_rules! all {
+        ($name:ident, $store:expr, $kept:ty, $told:path, $value:expr) => {
+            fn $name(store: &mire::EventStore<mire::Sqlite>) {
+                let _ = mire::runner!($store(store), $kept, $told = $value);
+            }
+        };
+    }
+
+    all!(run, std::convert::identity, Counts, self::Told, Told);
+
+    pub fn check() {
+        let counter = mire::AggregateRoot::<Counter>::new(&Number(3));
+        assert!(counter.state.count(2, "two").is_some());
+        let _ = run;
     }
 }
 
@@ -205,6 +334,8 @@ fn main() {
     light.shine();
     blink(&mut light);
     assert_eq!(light.take_pending().len(), 3);
+
+    handed_on::check();
 
     let mut door = mire::AggregateRoot::<Door>::new(&Number(7));
     assert_eq!(door.stream_id, "door-7");

@@ -6,6 +6,7 @@ use quote::ToTokens;
 use syn::Path;
 use syn::parse::Parser;
 
+use super::written::written;
 use crate::errors::Errors;
 use crate::names;
 
@@ -28,7 +29,7 @@ pub(crate) struct Listed {
 
 /// Reads a list of paths. Each slip is reported, and what was meant goes on.
 pub(crate) fn listed(tokens: TokenStream, naming: Naming, errors: &mut Errors) -> Listed {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let tokens = written(tokens, errors);
     let mut list = Listed::default();
     let (mut rest, mut behind_path) = (&*tokens, false);
     while let Some((token, behind)) = rest.split_first() {
@@ -49,7 +50,7 @@ pub(crate) fn listed(tokens: TokenStream, naming: Naming, errors: &mut Errors) -
 }
 
 /// A comma with nothing in front.
-pub(super) fn stray_comma(comma: &TokenTree, errors: &mut Errors) {
+pub(crate) fn stray_comma(comma: &TokenTree, errors: &mut Errors) {
     errors.at(
         comma.span(),
         "nothing stands in front of this comma",
@@ -156,6 +157,10 @@ fn element<'a>(
         naming.noun == "module" || !alone.contains(&true)
     };
     if let Some(read) = read_path(rest).filter(has_name) {
+        if let Some(name) = read.with_type(naming, errors) {
+            list.paths.push(name);
+            return past_element(&rest[read.tokens..]);
+        }
         read.report(naming, errors);
         return behind_path(read, rest, naming, list, errors);
     }
@@ -277,6 +282,23 @@ pub(super) struct Read {
 }
 
 impl Read {
+    /// The name in `RoomId: u64`. That it says of which type it is, is a mistake.
+    fn with_type(&self, naming: Naming, errors: &mut Errors) -> Option<Path> {
+        let slip = self.slip.as_ref().filter(|it| is_punct(it, ':'))?;
+        let name = &self.path.segments.first()?.ident;
+        if naming.noun != "type" || !name.to_string().starts_with(char::is_uppercase) {
+            return None;
+        }
+        errors.at(
+            slip.span(),
+            "the type is named alone, without what it holds",
+            format_args!(
+                "write `id({name})` for a UUID, or a path for a type of yours, as in `id(crate::{name})`"
+            ),
+        );
+        Some(name.clone().into())
+    }
+
     /// Reports a `.` or `:` between its segments.
     pub(super) fn report(&self, naming: Naming, errors: &mut Errors) {
         // What names a field is told better by who wants one.

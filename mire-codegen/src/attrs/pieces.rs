@@ -8,6 +8,7 @@ use super::paths::{
     Naming, Read, begins_path, is_punct, missing_comma, other_comma, past_signs, read_path,
     stray_comma,
 };
+use super::written::written;
 use crate::errors::Errors;
 use crate::keywords::{Place, words_of};
 use crate::names;
@@ -28,7 +29,7 @@ pub(super) const EVENT: Naming = Naming {
 
 /// Takes the content of an attribute apart.
 pub(super) fn pieces(place: Place, tokens: TokenStream, errors: &mut Errors) -> Vec<Piece> {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let tokens = written(tokens, errors);
     let mut pieces = Vec::new();
     let mut rest = &*tokens;
     while let Some((first, behind)) = rest.split_first() {

@@ -15,11 +15,11 @@ use self::event::event;
 use self::streams::{category, id};
 use super::attributes::{NoCfg, Sorted};
 use super::borrowed;
-use super::column_words;
 use super::content::{Content, Macro, content, refuse_generics};
 use super::functions::{self, SelfKind};
 use super::items::{Data, Function};
 use super::json;
+use super::state_attributes;
 use crate::attrs::Words;
 use crate::errors::Errors;
 use crate::fingerprint::Fingerprint;
@@ -77,7 +77,8 @@ fn aggregate(
         attrs => Words::read(Place::Aggregate, attrs, errors),
     };
     NO_CFG_ON_STATE.refuse(&["cfg"], &mut attrs.rest, errors);
-    column_words::refuse(&mut data, &attrs, errors);
+    let has_snapshots = !words.lacks("snapshot_every");
+    state_attributes::refuse(&mut data, &mut attrs, has_snapshots, errors);
     let mut lost_fields = !borrowed::refuse_in_state(&mut data, errors) || lost;
     let snapshot_every = words.count("snapshot_every").map(|(count, _)| count);
     if snapshot_every.is_some() {

@@ -1,12 +1,14 @@
 //! Sorts the attributes of an item: the macro's own, documentation, derives, and what passes
 //! through.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Lit, Meta, Path, Token};
 
+use super::parts::is_punct;
 use crate::errors::Errors;
+use crate::fragments;
 use crate::model::Docs;
 use crate::names;
 
@@ -19,6 +21,38 @@ pub(super) const OWN: [&str; 6] = [
     "ignores",
     "on",
 ];
+
+/// Whether one of these attributes stands among the tokens, on an item.
+pub(super) fn marks(tokens: &TokenStream, names: &[&str]) -> bool {
+    let mut behind_hash = false;
+    tokens.clone().into_iter().any(|token| {
+        let was_behind = std::mem::replace(&mut behind_hash, is_punct(&token, '#'));
+        was_behind && is_attribute(&token, names)
+    })
+}
+
+/// An item without the attributes of the macros, which nobody knows beside them.
+pub(super) fn without_own(tokens: TokenStream) -> TokenStream {
+    let mut kept: Vec<TokenTree> = Vec::new();
+    for token in tokens {
+        let behind_hash = kept.last().is_some_and(|last| is_punct(last, '#'));
+        if behind_hash && is_attribute(&token, &OWN) {
+            kept.pop();
+        } else {
+            kept.push(token);
+        }
+    }
+    kept.into_iter().collect()
+}
+
+/// Whether what stands behind a `#` is an attribute of one of these names.
+pub(super) fn is_attribute(token: &TokenTree, names: &[&str]) -> bool {
+    let TokenTree::Group(attribute) = token else {
+        return false;
+    };
+    let first = fragments::first(attribute.stream());
+    matches!(first, Some(TokenTree::Ident(word)) if names.iter().any(|name| word == name))
+}
 
 /// Lint levels.
 const LINTS: [&str; 5] = ["allow", "expect", "warn", "deny", "forbid"];
@@ -47,7 +81,7 @@ impl Sorted {
                 sorted.docs.lines.extend(doc_lines(&attr));
             } else if LINTS.iter().any(|lint| path.is_ident(lint)) {
                 attr.to_tokens(&mut sorted.lints);
-            } else {
+            } else if !is_of_rustfmt(path) {
                 sorted.rest.push(attr);
             }
         }
@@ -60,7 +94,7 @@ impl Sorted {
         self.mend_names(names, errors);
         let mut found: Vec<Attribute> = Vec::new();
         for attr in std::mem::take(&mut self.own) {
-            let name = attr.path().to_token_stream().to_string();
+            let name = names::path_text(attr.path());
             let span = syn::spanned::Spanned::span(attr.path());
             if !names.iter().any(|known| *known == name) {
                 self.refused = true;
@@ -77,7 +111,7 @@ impl Sorted {
                     _ => errors.at(span, wrong, "remove it"),
                 }
             } else if let Some(first) = found.first() {
-                let first = first.path().to_token_stream().to_string();
+                let first = names::path_text(first.path());
                 if first != name {
                     errors.at(
                         span,
@@ -150,7 +184,7 @@ impl Sorted {
     /// Attributes that don't belong there are mistakes.
     pub(crate) fn refuse_rest(&mut self, on: &str, errors: &mut Errors) {
         for attr in std::mem::take(&mut self.rest) {
-            let name = attr.path().to_token_stream().to_string();
+            let name = names::path_text(attr.path());
             errors.at(
                 syn::spanned::Spanned::span(attr.path()),
                 format_args!("`#[{name}]` has no place on {on}"),
@@ -207,6 +241,12 @@ impl Sorted {
         }
         names
     }
+}
+
+/// `#[rustfmt::skip]` may stand on any item, and says nothing of what is made of it.
+fn is_of_rustfmt(path: &Path) -> bool {
+    let first = path.segments.first();
+    path.segments.len() > 1 && first.is_some_and(|it| it.ident == "rustfmt")
 }
 
 /// Where `#[cfg(…)]` can't stand, since more is made of an item than the macro could leave out with it.

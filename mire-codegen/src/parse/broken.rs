@@ -10,8 +10,10 @@ use super::half;
 use super::items::Function;
 use super::parts::{
     balanced, commas, is_punct, parted, raw, refuse_keyword, spaced, unreserved, with_colon,
+    without_trailing,
 };
 use crate::errors::Errors;
+use crate::fragments;
 use crate::names;
 
 /// Reads a function that syn can't read. `error` is what syn says to it, for slips that are not known
@@ -29,7 +31,7 @@ pub(super) fn function(
         ))
     };
     let (attrs, vis, rest) = parser.parse2(tokens).ok()?;
-    let tokens: Vec<TokenTree> = rest.into_iter().collect();
+    let tokens = fragments::opened(rest);
     let mut said = Errors::default();
     if let [TokenTree::Ident(keyword), TokenTree::Ident(name)] = &*tokens
         && keyword == "fn"
@@ -113,7 +115,7 @@ impl<'a> Header<'a> {
             Some((TokenTree::Group(group), rest))
                 if group.delimiter() == Delimiter::Parenthesis =>
             {
-                (group.stream().into_iter().collect(), rest)
+                (fragments::opened(group.stream()), rest)
             }
             _ => return None,
         };
@@ -153,7 +155,7 @@ impl<'a> Header<'a> {
             typed: Vec::new(),
             lost: false,
         };
-        for chunk in commas(&std::mem::take(&mut self.parameters)) {
+        for chunk in commas(&std::mem::take(&mut self.parameters), errors) {
             inputs.add(&chunk, error, errors);
         }
         self.lost |= inputs.lost;
@@ -227,19 +229,6 @@ impl<'a> Header<'a> {
 /// The name of a function, behind `fn` or what stands in its place, and what follows.
 fn name<'a>(tokens: &'a [TokenTree], errors: &mut Errors) -> Option<(Ident, &'a [TokenTree])> {
     match tokens {
-        [
-            TokenTree::Ident(word),
-            TokenTree::Ident(keyword),
-            TokenTree::Ident(name),
-            rest @ ..,
-        ] if keyword == "fn" => {
-            errors.at(
-                word.span(),
-                format_args!("`{word}` has no place in front of `fn {name}`"),
-                format_args!("remove `{word}`"),
-            );
-            Some((name.clone(), rest))
-        }
         [TokenTree::Ident(keyword), TokenTree::Ident(name), rest @ ..] => {
             if keyword != "fn" {
                 errors.at(
@@ -273,6 +262,10 @@ struct Inputs {
 
 impl Inputs {
     fn add(&mut self, tokens: &[TokenTree], error: &syn::Error, errors: &mut Errors) {
+        let tokens = without_trailing(tokens, "parameter", errors);
+        if tokens.is_empty() {
+            return;
+        }
         let all: TokenStream = tokens.iter().cloned().collect();
         match syn::parse2::<FnArg>(all) {
             Ok(FnArg::Receiver(receiver)) => {

@@ -1,11 +1,14 @@
 //! What a macro holds: one struct with the macro's attribute, and functions.
 
+use std::collections::VecDeque;
+
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, GenericParam};
 
-use super::attributes::OWN;
+use super::around;
+use super::attributes::{marks, without_own};
 use super::constants;
 use super::fields;
 use super::functions::return_type;
@@ -52,12 +55,15 @@ pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> C
     };
     let mut data = Vec::new();
     let has_struct = mentions_struct(&tokens);
+    let marks_state = marks(&tokens, &[of.attribute]);
+    let before = errors.count();
     let marked = |item: &Data| {
         item.attrs()
             .iter()
             .any(|attr| attr.path().is_ident(of.attribute))
     };
-    for item in items(tokens, errors) {
+    let mut items: VecDeque<Item> = items(tokens, errors).into();
+    while let Some(item) = items.pop_front() {
         match item {
             Item::Data(item, lost) => data.push((item, lost)),
             Item::Function(mut function) => {
@@ -71,7 +77,10 @@ pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> C
                 }
             }
             Item::Dangling(attrs) => content.dangling.extend(attrs),
-            Item::Other(other) => misplaced(other, of.name, &mut content.beside, errors),
+            Item::Other(other) => match around::functions(&other, of, errors) {
+                Some(inner) => items.extend(self::items(inner, errors)),
+                None => misplaced(other, of, &mut content.beside, errors),
+            },
         }
     }
     let own = data.iter().position(|(item, _)| marked(item)).unwrap_or(0);
@@ -108,7 +117,9 @@ pub(super) fn content(tokens: TokenStream, of: &Macro, errors: &mut Errors) -> C
             extra.to_tokens(&mut content.beside);
         }
     }
-    if content.data.is_none() && !has_struct {
+    // What was meant to be the state may have been told of as what it is.
+    let is_told = has_struct || marks_state && errors.count() > before;
+    if content.data.is_none() && !is_told {
         errors.at(
             Span::call_site(),
             format_args!(
@@ -178,7 +189,7 @@ fn mentions_struct(tokens: &TokenStream) -> bool {
         .any(|token| matches!(token, TokenTree::Ident(word) if word == "struct" || word == "enum"))
 }
 
-fn article(noun: &str) -> &'static str {
+pub(super) fn article(noun: &str) -> &'static str {
     if noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
         "an"
     } else {
@@ -205,7 +216,8 @@ const EXPRESSIONS: [&str; 14] = [
 ];
 
 /// An item that has no place in a macro: says where to put it.
-fn misplaced(other: Other, macro_name: &str, beside: &mut TokenStream, errors: &mut Errors) {
+fn misplaced(other: Other, of: &Macro, beside: &mut TokenStream, errors: &mut Errors) {
+    let macro_name = of.name;
     const BESIDE: &str =
         "put it beside the macro, in the same module; the macro holds one struct and its `fn`s";
     if let Some(call) = &other.call {
@@ -234,6 +246,18 @@ fn misplaced(other: Other, macro_name: &str, beside: &mut TokenStream, errors: &
             ),
             "remove it, or write a `struct` or a `fn`",
         );
+    } else if marks(&other.tokens, &[of.attribute]) {
+        errors.at(
+            other.span,
+            format_args!(
+                "`{}` can't be the {} of {} {}",
+                other.keyword,
+                of.role,
+                article(of.declares),
+                of.declares
+            ),
+            "write a `struct` in its place",
+        );
     } else {
         errors.at(
             other.span,
@@ -245,28 +269,7 @@ fn misplaced(other: Other, macro_name: &str, beside: &mut TokenStream, errors: &
         // That nothing beside the macro uses it would only follow.
         beside.extend(quote!(#[allow(unused_imports)]));
     }
-    beside.extend(without_own_attributes(other.tokens));
-}
-
-/// An item without the attributes of the macros, which nobody knows beside them.
-fn without_own_attributes(tokens: TokenStream) -> TokenStream {
-    let mut kept: Vec<TokenTree> = Vec::new();
-    for token in tokens {
-        let hash = matches!(kept.last(), Some(TokenTree::Punct(hash)) if hash.as_char() == '#');
-        let is_own = match &token {
-            TokenTree::Group(group) if hash => match group.stream().into_iter().next() {
-                Some(TokenTree::Ident(name)) => OWN.iter().any(|own| name == own),
-                _ => false,
-            },
-            _ => false,
-        };
-        if is_own {
-            kept.pop();
-        } else {
-            kept.push(token);
-        }
-    }
-    kept.into_iter().collect()
+    beside.extend(without_own(other.tokens));
 }
 
 /// Generic parameters on the struct are a mistake. What functions do with values of such a type

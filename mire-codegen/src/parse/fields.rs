@@ -9,8 +9,10 @@ use syn::{Attribute, Field, ItemStruct, Token, Type, Visibility, WhereClause};
 
 use super::parts::{
     balanced, begins_named, commas, head, is_punct, parted, unreserved, with_colon,
+    without_trailing,
 };
 use crate::errors::Errors;
+use crate::fragments;
 
 /// Reads a struct that syn can't read; answers as well whether a field of it is unknown. `error` is what
 /// syn says to it, for slips that are not known here. `None` when it is no struct with named fields.
@@ -39,8 +41,8 @@ pub(super) fn of_struct(
     }
     let mut fields = Fields::default();
     let mut said = Errors::default();
-    let tokens: Vec<TokenTree> = group.stream().into_iter().collect();
-    for chunk in commas(&tokens) {
+    let tokens = fragments::opened(group.stream());
+    for chunk in commas(&tokens, &mut said) {
         fields.add(&chunk, &mut said);
     }
     if said.count() == 0 {
@@ -82,6 +84,7 @@ struct Fields {
 
 impl Fields {
     fn add(&mut self, tokens: &[TokenTree], errors: &mut Errors) {
+        let tokens = without_trailing(tokens, "field", errors);
         if tokens.is_empty() {
             return;
         }

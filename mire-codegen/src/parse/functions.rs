@@ -43,8 +43,10 @@ pub(crate) fn self_kind(receiver: &Receiver) -> SelfKind {
     let written = receiver.to_token_stream().into_iter();
     let words: Vec<String> = written.map(|token| token.to_string()).collect();
     match &words.iter().map(String::as_str).collect::<Vec<&str>>()[..] {
-        ["&", "self"] | ["&", "'", _, "self"] => SelfKind::Shared,
-        ["&", "mut", "self"] | ["&", "'", _, "mut", "self"] => SelfKind::Mutable,
+        ["&", "self"] | ["&", "'", _, "self"] | ["self", ":", "&", "Self"] => SelfKind::Shared,
+        ["&", "mut", "self"] | ["&", "'", _, "mut", "self"] | ["self", ":", "&", "mut", "Self"] => {
+            SelfKind::Mutable
+        }
         _ => SelfKind::Other,
     }
 }

@@ -12,8 +12,10 @@ use syn::{Attribute, ItemEnum, ItemStruct, Signature, Token, Visibility, token};
 use super::broken;
 use super::fields;
 use super::half;
+use super::heads;
 use super::slips;
 use crate::errors::Errors;
+use crate::fragments;
 use crate::names;
 
 /// An item in a macro.
@@ -25,6 +27,28 @@ pub(crate) enum Item {
     Dangling(Vec<Attribute>),
     /// Something that has no place in the macro.
     Other(Other),
+}
+
+impl Item {
+    /// Has what fragments of a `macro_rules!` hold stand there by itself.
+    fn open_fragments(&mut self) {
+        match self {
+            Self::Data(Data::Struct(item), _) => {
+                let types = item.fields.iter_mut().map(|field| &mut field.ty);
+                types.for_each(fragments::open_type);
+            }
+            Self::Data(Data::Enum(item), _) => {
+                let fields = item.variants.iter_mut().flat_map(|it| &mut it.fields);
+                fields.for_each(|field| fragments::open_type(&mut field.ty));
+            }
+            Self::Function(function) => {
+                fragments::open_signature(&mut function.sig);
+                let body = function.body.take();
+                function.body = body.map(|it| fragments::opened(it).into_iter().collect());
+            }
+            Self::Dangling(_) | Self::Other(_) => {}
+        }
+    }
 }
 
 /// A struct or an enum.
@@ -197,21 +221,7 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
                 }
                 Err(error) => {
                     let tokens = skip_to_end_of_item(input, false);
-                    if half::word(&tokens, errors) || half::nameless(&tokens, errors) {
-                        continue;
-                    }
-                    if let Some(function) = broken::function(tokens.clone(), &error, errors) {
-                        items.push(Item::Function(Box::new(function)));
-                        continue;
-                    }
-                    if let Some(item) = fields::of_enum(&tokens, errors) {
-                        items.push(Item::Data(Data::Struct(item), false));
-                        continue;
-                    }
-                    match fields::of_struct(tokens, &error, errors) {
-                        Some((item, lost)) => items.push(Item::Data(Data::Struct(item), lost)),
-                        None => errors.push(error),
-                    }
+                    items.extend(broken_item(tokens, error, errors));
                 }
             }
         }
@@ -220,7 +230,36 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
     if let Err(error) = parser.parse2(tokens) {
         errors.push(error);
     }
+    items.iter_mut().for_each(Item::open_fragments);
     items
+}
+
+/// An item that can't be read as it stands, as far as it is known.
+fn broken_item(tokens: TokenStream, error: syn::Error, errors: &mut Errors) -> Option<Item> {
+    let (tokens, error) = match heads::mended(tokens.clone(), errors) {
+        None => (tokens, error),
+        Some(tokens) => {
+            let again = |input: ParseStream<'_>| item(input, errors);
+            match again.parse2(tokens.clone()) {
+                Ok(item) => return Some(item),
+                Err(error) => (tokens, error),
+            }
+        }
+    };
+    if half::word(&tokens, errors) || half::nameless(&tokens, errors) {
+        return None;
+    }
+    if let Some(function) = broken::function(tokens.clone(), &error, errors) {
+        return Some(Item::Function(Box::new(function)));
+    }
+    if let Some(item) = fields::of_enum(&tokens, errors) {
+        return Some(Item::Data(Data::Struct(item), false));
+    }
+    let Some((item, lost)) = fields::of_struct(tokens, &error, errors) else {
+        errors.push(error);
+        return None;
+    };
+    Some(Item::Data(Data::Struct(item), lost))
 }
 
 fn item(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Item> {
@@ -249,6 +288,10 @@ fn item(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Item> {
     }
     if let Some(error) = misspelt_function(&ahead) {
         return Err(error);
+    }
+    let written: TokenStream = input.fork().parse()?;
+    if heads::mended(written, &mut Errors::default()).is_some() {
+        return Err(ahead.error(""));
     }
     Ok(Item::Other(other(input, &ahead)))
 }
@@ -399,7 +442,7 @@ fn call(ahead: ParseStream<'_>) -> Option<String> {
 /// Steps over at least one token, up to a `;` or, unless the item goes on behind them, braces; also
 /// up to where another item begins.
 fn skip_to_end_of_item(input: ParseStream<'_>, braces_go_on: bool) -> TokenStream {
-    let mut skipped = TokenStream::new();
+    let mut skipped: Vec<TokenTree> = Vec::new();
     while input.peek(Token![#]) && input.peek2(token::Bracket) {
         skipped.extend(input.parse::<TokenTree>());
         skipped.extend(input.parse::<TokenTree>());
@@ -408,26 +451,35 @@ fn skip_to_end_of_item(input: ParseStream<'_>, braces_go_on: bool) -> TokenStrea
     if let Ok(vis) = input.parse::<Visibility>() {
         // Behind `pub` alone, another item may begin.
         first = matches!(vis, Visibility::Inherited) || !input.peek(Token![#]);
-        vis.to_tokens(&mut skipped);
+        skipped.extend(vis.to_token_stream());
     }
     while let Ok(token) = {
-        match !first && begins_item(input) {
+        let last = skipped.last();
+        match !first && begins_item(input) && !heads::is_behind_keyword(last, input) {
             true => Err(input.error("")),
             false => input.parse::<TokenTree>(),
         }
     } {
-        // `async fn` begins an item, but not within it; nor does what is no word before `fn`.
-        first = first
-            && matches!(&token, TokenTree::Ident(word) if *word == "async" || input.peek(Token![fn]));
+        // `async fn` begins an item, but not within it; nor does what stands in front of `fn` or `struct`.
+        let in_front = match &token {
+            TokenTree::Ident(_) => {
+                !heads::is_word(&token, &heads::KEYWORDS)
+                    && !input.peek(Token![#])
+                    && !input.peek(Token![pub])
+            }
+            TokenTree::Group(group) => group.delimiter() == Delimiter::Parenthesis,
+            _ => false,
+        };
+        first = first && in_front && begins_item(input);
         let ends = match &token {
             TokenTree::Punct(punct) => punct.as_char() == ';',
             TokenTree::Group(group) => group.delimiter() == Delimiter::Brace && !braces_go_on,
             TokenTree::Ident(_) | TokenTree::Literal(_) => false,
         };
-        skipped.extend([token]);
+        skipped.push(token);
         if ends {
             break;
         }
     }
-    skipped
+    skipped.into_iter().collect()
 }

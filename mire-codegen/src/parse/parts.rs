@@ -1,21 +1,26 @@
 //! What stands between commas, a parameter or a field each: where one ends, also without its comma, and
 //! the slips that both can have.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use syn::Type;
 
+use crate::attrs::stray_comma;
 use crate::errors::Errors;
+use crate::fragments;
 use crate::names;
 
 /// The parts between commas; those between angles part nothing, unless a name with a type follows, so
-/// that a `>` is missing.
-pub(super) fn commas(tokens: &[TokenTree]) -> Vec<Vec<TokenTree>> {
-    let mut chunks = vec![Vec::new()];
+/// that a `>` is missing. A comma with nothing in front is a mistake.
+pub(super) fn commas(tokens: &[TokenTree], errors: &mut Errors) -> Vec<Vec<TokenTree>> {
+    let mut chunks: Vec<Vec<TokenTree>> = vec![Vec::new()];
     let mut angles = Angles::default();
     for (at, token) in tokens.iter().enumerate() {
         angles.pass(token);
         let rest = &tokens[at + 1..];
         if is_punct(token, ',') && (angles.open < 1 || rest.is_empty() || begins_named(rest)) {
+            if chunks.last().is_some_and(Vec::is_empty) {
+                stray_comma(token, errors);
+            }
             chunks.push(Vec::new());
             angles = Angles::default();
         } else if let Some(chunk) = chunks.last_mut() {
@@ -54,19 +59,54 @@ pub(super) fn begins_named(tokens: &[TokenTree]) -> bool {
     }
 }
 
-/// How many tokens the attributes and the visibility take.
-pub(super) fn head(tokens: &[TokenTree]) -> usize {
+/// How many tokens the attributes take.
+pub(super) fn attributes(tokens: &[TokenTree]) -> usize {
     let mut at = 0;
     while let [hash, TokenTree::Group(_), ..] = &tokens[at..]
         && is_punct(hash, '#')
     {
         at += 2;
     }
+    at
+}
+
+/// How many tokens the attributes and the visibility take.
+pub(super) fn head(tokens: &[TokenTree]) -> usize {
+    let at = attributes(tokens);
     match &tokens[at..] {
         [TokenTree::Ident(word), TokenTree::Group(_), ..] if word == "pub" => at + 2,
         [TokenTree::Ident(word), ..] if word == "pub" => at + 1,
         _ => at,
     }
+}
+
+/// What stands in front of attributes that nothing follows, which are a mistake: `amount: i64 /// How much`.
+pub(super) fn without_trailing<'a>(
+    tokens: &'a [TokenTree],
+    what: &str,
+    errors: &mut Errors,
+) -> &'a [TokenTree] {
+    let mut rest = tokens;
+    let mut first = None;
+    while let [before @ .., hash, TokenTree::Group(attribute)] = rest
+        && is_punct(hash, '#')
+        && attribute.delimiter() == Delimiter::Bracket
+    {
+        first = fragments::first(attribute.stream());
+        rest = before;
+    }
+    if let Some(TokenTree::Ident(word)) = first {
+        let wrong = match word == "doc" {
+            true => "this comment documents nothing",
+            false => "this attribute stands on nothing",
+        };
+        errors.at(
+            word.span(),
+            wrong,
+            format_args!("put it before the {what} that it is about"),
+        );
+    }
+    rest
 }
 
 /// A type with as many `>` as `<`, when that makes it one. That there were more or fewer is a mistake.

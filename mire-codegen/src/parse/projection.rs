@@ -2,6 +2,7 @@
 
 mod events;
 mod fallible;
+mod foreign;
 mod functions;
 mod lent;
 mod patterns;

@@ -7,6 +7,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Expr, ExprCall, PathSegment, Token, Type, token};
 
 use crate::errors::Errors;
+use crate::fragments;
 use crate::model::{Listed, Runner};
 use crate::names;
 
@@ -112,6 +113,10 @@ fn listed(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Option<Lis
     let Some(ty) = attempt
         .parse::<Type>()
         .ok()
+        .map(|mut ty| {
+            fragments::open_type(&mut ty);
+            ty
+        })
         .filter(|it| ends(&attempt) && !is_value(it))
     else {
         let value: Expr = input.parse()?;

@@ -3,6 +3,7 @@
 use proc_macro2::{Ident, TokenStream, TokenTree};
 
 use crate::errors::Errors;
+use crate::fragments;
 
 /// What a macro knows by these attributes.
 pub(crate) struct Declares {
@@ -61,7 +62,7 @@ fn attributes(tokens: &TokenStream) -> Vec<Ident> {
     for token in tokens.clone() {
         if let TokenTree::Group(group) = &token
             && behind_hash
-            && let Some(TokenTree::Ident(name)) = group.stream().into_iter().next()
+            && let Some(TokenTree::Ident(name)) = fragments::first(group.stream())
         {
             names.push(name);
         }

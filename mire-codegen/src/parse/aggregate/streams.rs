@@ -2,6 +2,7 @@
 
 use proc_macro2::Ident;
 use quote::ToTokens;
+use syn::Path;
 
 use crate::attrs::Words;
 use crate::errors::Errors;
@@ -85,7 +86,24 @@ pub(super) fn id(words: &Words, state: &Ident, refused: bool, errors: &mut Error
                 Id::Text
             }
             Some(ident) => Id::Generated(ident.clone()),
+            None if is_text(&path) => {
+                let name = names::text(state);
+                errors.on(
+                    &path,
+                    "an id of any text needs no type",
+                    format_args!(
+                        "leave `id` out for any text, or write `id({name}Id)` for a UUID, or a path for a type of yours, as in `id(crate::Isbn)`"
+                    ),
+                );
+                Id::Text
+            }
             None => Id::Named(path.to_token_stream()),
         },
     }
+}
+
+/// Whether a path is the standard library's `String`.
+fn is_text(path: &Path) -> bool {
+    let text = names::path_text(path);
+    ["std::string::String", "alloc::string::String"].contains(&text.trim_start_matches("::"))
 }

@@ -308,8 +308,8 @@ impl Handlers {
         } else if !text.ends_with("Connection") {
             errors.on(
                 ty,
-                format_args!("`&mut {text}` is not a connection, and an event's fields can't be changed"),
-                "take a field by `&` or by value; the connection is `&mut PgConnection` or `&mut SqliteConnection`",
+                format_args!("`&mut {text}` is no connection by its name, and an event's fields can't be changed"),
+                "take a field by `&` or by value; the connection is `&mut PgConnection` or `&mut SqliteConnection`, or an alias whose name ends in `Connection`",
             );
         } else if twice {
             errors.on(

@@ -6,9 +6,10 @@ use strsim::damerau_levenshtein;
 use syn::spanned::Spanned;
 use syn::{Attribute, Fields, Meta, Type};
 
+use super::foreign::Foreign;
 use crate::errors::Errors;
 use crate::fingerprint::Fingerprint;
-use crate::keywords::{Place, list, words_of};
+use crate::keywords::{Place, words_of};
 use crate::model::Column;
 use crate::names;
 use crate::parse::attributes::{NoCfg, misspells};
@@ -47,9 +48,7 @@ pub(super) fn has_marks(data: &Data) -> bool {
 
 /// The named fields of the struct. The macro's marks are taken off.
 pub(super) fn columns(data: &mut Data, derives: &[String], errors: &mut Errors) -> Vec<Declared> {
-    // An attribute that isn't known may be a derive's.
-    let derived = |name: &String| !STANDARD_DERIVES.contains(&name.as_str());
-    let strange = !derives.iter().any(derived);
+    let foreign = Foreign::beside(derives, has_marks(data));
     let item = match data {
         Data::Struct(item) => item,
         Data::Enum(item) => {
@@ -80,7 +79,7 @@ pub(super) fn columns(data: &mut Data, derives: &[String], errors: &mut Errors) 
             json: None,
         };
         for attr in std::mem::take(&mut field.attrs) {
-            if strange && refuse_foreign(&attr, errors) {
+            if foreign.refuse(&attr, errors) {
                 continue;
             }
             match mark(&attr, keyed, errors) {
@@ -108,44 +107,6 @@ pub(super) fn refuse_cfg(data: &mut Data, errors: &mut Errors) {
             NO_CFG_ON_COLUMN.refuse(&["cfg"], &mut field.attrs, errors);
         }
     }
-}
-
-/// What a struct may derive without attributes of its own for its fields.
-const STANDARD_DERIVES: [&str; 9] = [
-    "Clone",
-    "Copy",
-    "Debug",
-    "Default",
-    "Eq",
-    "Hash",
-    "Ord",
-    "PartialEq",
-    "PartialOrd",
-];
-
-/// What columns have elsewhere.
-const FOREIGN_MARKS: [&str; 7] = [
-    "column",
-    "field",
-    "foreign_key",
-    "not_null",
-    "nullable",
-    "references",
-    "unique",
-];
-
-/// Refuses a mark that columns don't have here.
-fn refuse_foreign(attr: &Attribute, errors: &mut Errors) -> bool {
-    let Some(mark) = FOREIGN_MARKS.iter().find(|mark| attr.path().is_ident(mark)) else {
-        return false;
-    };
-    let marks = words_of(Place::Column).map(|word| word.form);
-    errors.at(
-        attr.path().span(),
-        format_args!("there is no `#[{mark}]`"),
-        format_args!("remove it; a field may have {}", list(marks)),
-    );
-    true
 }
 
 /// What elsewhere is called a key.
