@@ -1,3 +1,5 @@
+use mire::table::Page;
+
 mire::aggregate!(
     #[aggregate(category = "account", id(AccountId))]
     struct Account {
@@ -45,10 +47,9 @@ async fn uses(store: &mire::EventStore) -> Result<(), mire::EventStoreError> {
     Balance::by_owner(store, &String::new(), 10.0).await?;
     Balance::list(store, "10").await?;
     // In a range, a page goes on behind a value and a key; elsewhere behind a key.
-    let last = (AccountId::new(), 5);
-    let page = mire::table::Page::of(10);
-    Balance::by_balance(store, &5, page.after((&last.1, &last.0))).await?;
-    Balance::by_balance_range(store, 5.., page.after(&last.0)).await?;
+    let (id, balance) = (AccountId::new(), 5);
+    Balance::by_balance(store, &5, Page::of(10).after((&balance, &id))).await?;
+    Balance::by_balance_range(store, 5.., Page::of(10).after(&id)).await?;
     Ok(())
 }
 
