@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use mire::table::Page;
+use mire::table::{IntoPage, Page};
 use mire::{Backend, EventInfo, EventStore, ProjectionRunner};
 
 mire::aggregate!(
@@ -205,7 +205,7 @@ pub async fn look_up<DB: Backend>(
 /// As the look-up.
 pub async fn listed<DB: Backend>(
     store: &EventStore<DB>,
-    page: impl Into<Page<&AccountId>>,
+    page: impl IntoPage<&AccountId>,
 ) -> Result<Vec<Balance>, mire::EventStoreError> {
     Balance::list(store, page).await
 }
