@@ -461,7 +461,8 @@ fn classify(error: &sqlx::Error) -> DbErrorKind {
         code if code.len() == 5 && (code.starts_with("08") || code.starts_with("57P")) => {
             DbErrorKind::Connection
         }
-        "53300" => DbErrorKind::Connection,
+        // Also a transaction that was ended, since its process had been silent for too long.
+        "53300" | "25P03" => DbErrorKind::Connection,
         code => match code.parse::<u32>().map(|code| code & 0xff) {
             Ok(5 | 6) => DbErrorKind::LockTimeout,
             Ok(8 | 13 | 14) => DbErrorKind::Storage,

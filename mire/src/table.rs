@@ -82,6 +82,7 @@
 //! | who stops, and where | what follows |
 //! |---|---|
 //! | a replica within prepare | it rolls back; the next one does it |
+//! | the same, stopped (`SIGSTOP`) while it has the registry | the server ends its transaction after 30 seconds of silence. Folding goes on meanwhile: (1) is not waited for, but tried again, and said aloud after 5 seconds. What starts waits for its turn |
 //! | a builder, anywhere | its table and its checkpoint are from the same commit; another replica goes on there |
 //! | a leader between (1) and (4) | all of it rolls back; the view was never pointed elsewhere for anyone else |
 //! | a leader that lost its lease, before (4) | (4) finds another token, and all of it rolls back |

@@ -362,6 +362,13 @@ pub trait Tables: Coordination {
         subscription: &str,
     ) -> impl Future<Output = Result<()>> + Send;
 
+    /// The same if it can be had at once, and answers whether it could. No lock is waited for longer
+    /// than a moment from then on, until the transaction ends: somebody's work stands still meanwhile.
+    fn try_lock_table(
+        conn: &mut Self::Connection,
+        subscription: &str,
+    ) -> impl Future<Output = Result<bool>> + Send;
+
     /// All versions of a table, by generation.
     fn table_versions(
         conn: &mut Self::Connection,

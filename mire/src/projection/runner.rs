@@ -181,7 +181,7 @@ impl<DB: Backend> Inner<DB> {
                 Err(error) if may_pass(&error) => {
                     let worker_id = &self.settings.worker_id;
                     let error = format!("{error:#}");
-                    tracing::warn!(%worker_id, error, "the database is away; waiting for it");
+                    tracing::warn!(%worker_id, error, "the database is away, or something is locked; waiting for it");
                 }
                 ready => return ready,
             }
@@ -195,7 +195,7 @@ impl<DB: Backend> Inner<DB> {
             let Handler::Transactional(handler) = handler else {
                 continue;
             };
-            let mut tx = DB::begin(self.store.db(), TxLimits::default()).await?;
+            let mut tx = DB::begin(self.store.db(), TxLimits::of(self.store.db())).await?;
             handler
                 .prepare(&mut tx.tx)
                 .await

@@ -37,7 +37,7 @@ pub async fn remove<DB: Backend>(store: &EventStore<DB>, subscription: &str) -> 
         value,
         mend,
     };
-    let mut tx = DB::begin(store.db(), TxLimits::default()).await?;
+    let mut tx = DB::begin(store.db(), TxLimits::of(store.db())).await?;
     let conn = &mut tx.tx;
     // Before it is locked, since that registers it.
     if DB::table_versions(conn, subscription).await?.is_empty() {

@@ -339,6 +339,19 @@ impl Tables for Postgres {
         Ok(())
     }
 
+    async fn try_lock_table(conn: &mut PgConnection, subscription: &str) -> Result<bool> {
+        sqlx::query(include_str!("queries/register_table.sql"))
+            .bind(subscription)
+            .execute(&mut *conn)
+            .await?;
+        let locked: Option<i32> = sqlx::query_scalar(include_str!("queries/try_lock_table.sql"))
+            .bind(subscription)
+            .fetch_optional(&mut *conn)
+            .await?;
+        run(conn, DDL_PATIENCE.to_owned()).await?;
+        Ok(locked.is_some())
+    }
+
     async fn table_versions(
         conn: &mut PgConnection,
         subscription: &str,

@@ -317,6 +317,11 @@ impl Tables for Sqlite {
         Ok(())
     }
 
+    async fn try_lock_table(conn: &mut SqliteConnection, subscription: &str) -> Result<bool> {
+        Self::lock_table(conn, subscription).await?;
+        Ok(true)
+    }
+
     async fn table_versions(
         conn: &mut SqliteConnection,
         subscription: &str,
