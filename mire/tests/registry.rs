@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use crate::common::backends::TestBackend;
+use crate::common::deposited;
 use crate::common::projections::{PATIENCE, append, fast, start, stop, until};
 use crate::common::tables::Balance;
 use mire::table;
-use mire::EventStore;
+use mire::{Event, EventStore, ExpectedVersion};
 
 type One = Balance<1>;
 
@@ -22,6 +23,51 @@ async fn hindered<DB: TestBackend>(store: &EventStore<DB>, by: &str) {
     })
     .await;
 }
+
+async fn a_log_that_cannot_be_read_hinders_a_table_until_it_can<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    let run = async |sql| {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(&mut conn, sql).await;
+    };
+    append(&store, "account-1", 1..=10).await;
+    let running = start(fast(&store, "a").subscribe_table::<One>());
+    store.wait_for("balances", 10, PATIENCE).await.unwrap();
+    // Together with an event to read. A write comes first, so that it has SQLite's file to itself.
+    {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(
+            &mut conn,
+            "BEGIN; UPDATE mire_tables SET generation = generation",
+        )
+        .await;
+        let event = [Event::new(deposited(11))];
+        let any = ExpectedVersion::Any;
+        let appended = store.append_in_tx(&mut conn, "account-1", "account", any, &event);
+        appended.await.unwrap();
+        DB::run(
+            &mut conn,
+            "ALTER TABLE mire_events RENAME TO out_of_reach; COMMIT",
+        )
+        .await;
+    }
+    // `status` reads the log, too, on SQLite.
+    until("it says what hinders it", || async {
+        let hindered = "SELECT count(*) FROM mire_table_versions
+                         WHERE hindrance LIKE 'the log can''t be read%'";
+        DB::number(&store, hindered).await == 1
+    })
+    .await;
+    run("ALTER TABLE out_of_reach RENAME TO mire_events").await;
+    until("nothing hinders it", || async {
+        hindrance(&store).await.is_none()
+    })
+    .await;
+    store.wait_for("balances", 11, PATIENCE).await.unwrap();
+    stop(running).await;
+}
+
+conformance!(a_log_that_cannot_be_read_hinders_a_table_until_it_can);
 
 /// On SQLite a process that is stopped while it writes holds up all others, whatever it writes.
 #[cfg(feature = "postgres")]

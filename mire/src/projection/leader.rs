@@ -167,6 +167,7 @@ impl<'m, DB: Backend> Leader<'m, DB> {
             member.settings.poll_interval,
         );
         let mut changed = store.wake().watch_subscription_changed();
+        let mut trouble = feed.watch_trouble();
         loop {
             if !self.parked.is_empty() {
                 self.load_parked().await?;
@@ -177,7 +178,8 @@ impl<'m, DB: Backend> Leader<'m, DB> {
             } else {
                 member.settings.poll_interval
             };
-            let due = self.caught_up.due();
+            // Whether it has caught up is unknown while the log can't be read.
+            let due = self.caught_up.due().filter(|_| trouble.borrow().is_none());
             let tell = async {
                 match due {
                     Some(at) => sleep_until(at).await,
@@ -195,6 +197,11 @@ impl<'m, DB: Backend> Leader<'m, DB> {
                     error => End::Database(error),
                 })?,
                 _ = changed.changed() => continue,
+                Ok(()) = trouble.changed() => {
+                    let trouble = trouble.borrow_and_update().clone();
+                    self.note(trouble.as_deref()).await;
+                    continue;
+                }
                 () = tell => {
                     self.tell_caught_up().await?;
                     continue;
