@@ -213,6 +213,11 @@ pub struct FoundColumn {
     pub is_indexed: bool,
 }
 
+/// For how long a version that doesn't serve may be without a leader and still count as kept up to
+/// date. A follower looks for a free lease every 5 seconds, so a failover doesn't send look-ups to
+/// another table and back.
+pub const LEFT_ALONE_SECONDS: f64 = 10.0;
+
 /// A version of a table, as the registry has it.
 #[derive(Debug, Clone)]
 pub struct RawVersion {
@@ -397,6 +402,17 @@ pub trait Tables: Coordination {
         fingerprint: &str,
         ready: bool,
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// The declared subscription and the fingerprint of a version that nobody has led for so many
+    /// seconds, if look-ups read it until then: it is complete, doesn't serve, and is behind the one
+    /// that does, or may be before this commits. For whoever has just taken its lease, which lasted until `former` before. On
+    /// PostgreSQL the server ends the transaction after a second of silence from then on.
+    fn left_alone(
+        conn: &mut Self::Connection,
+        subscription_id: &str,
+        seconds: f64,
+        former: Option<DateTime<Utc>>,
+    ) -> impl Future<Output = Result<Option<(String, String)>>> + Send;
 
     /// Notes that a version's table was dropped.
     fn version_dropped(

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres, Row as _};
@@ -409,6 +410,22 @@ impl Tables for Postgres {
             .execute(conn)
             .await?;
         Ok(())
+    }
+
+    async fn left_alone(
+        conn: &mut PgConnection,
+        subscription_id: &str,
+        seconds: f64,
+        former: Option<DateTime<Utc>>,
+    ) -> Result<Option<(String, String)>> {
+        let row: (Option<String>, Option<String>) =
+            sqlx::query_as(include_str!("queries/left_alone.sql"))
+                .bind(subscription_id)
+                .bind(seconds)
+                .bind(former)
+                .fetch_one(conn)
+                .await?;
+        Ok(row.0.zip(row.1))
     }
 
     async fn version_dropped(

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use chrono::{DateTime, Utc};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Executor, Row as _, Sqlite, SqliteConnection};
@@ -379,6 +380,20 @@ impl Tables for Sqlite {
             .execute(conn)
             .await?;
         Ok(())
+    }
+
+    async fn left_alone(
+        conn: &mut SqliteConnection,
+        subscription_id: &str,
+        seconds: f64,
+        former: Option<DateTime<Utc>>,
+    ) -> Result<Option<(String, String)>> {
+        Ok(sqlx::query_as(include_str!("queries/left_alone.sql"))
+            .bind(subscription_id)
+            .bind(seconds)
+            .bind(former.map(|former| former.timestamp_micros()))
+            .fetch_optional(conn)
+            .await?)
     }
 
     async fn version_dropped(
