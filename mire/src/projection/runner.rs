@@ -192,6 +192,9 @@ impl<DB: Backend> Inner<DB> {
 
     async fn prepare(&self) -> anyhow::Result<()> {
         for (subscription, handler) in &self.subscriptions {
+            if subscription.declared.is_none() {
+                self.check_name(&subscription.id).await?;
+            }
             let Handler::Transactional(handler) = handler else {
                 continue;
             };
@@ -202,6 +205,19 @@ impl<DB: Backend> Inner<DB> {
                 .map_err(|error| self.named(error))
                 .with_context(|| format!("subscription `{}` can't start", subscription.id))?;
             tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses the name of a table's subscription for one without a table.
+    async fn check_name(&self, subscription_id: &str) -> anyhow::Result<()> {
+        let mut conn = self.store.pool().acquire().await?;
+        let versions = DB::table_versions(&mut conn, subscription_id).await?;
+        if versions.iter().any(|it| it.dropped_at.is_none()) {
+            return Err(RunnerError::NameOfTable {
+                subscription_id: subscription_id.to_owned(),
+            }
+            .into());
         }
         Ok(())
     }

@@ -21,7 +21,8 @@ use crate::table::rebuild::drop_version;
 /// # }
 /// ```
 ///
-/// Code that still declares it builds its table again when its runner starts.
+/// Code that still declares it builds its table again when its runner starts. From here on the name may
+/// be that of a subscription without a table, which a runner refuses before.
 ///
 /// # Errors
 ///
