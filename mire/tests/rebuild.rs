@@ -1056,6 +1056,37 @@ async fn look_ups_come_back_to_a_version_that_is_led_again_and_has_caught_up<DB:
     stop(new).await;
 }
 
+/// A version that was given up before it came to serve needs no leader: another one serves in its
+/// stead.
+async fn a_version_that_was_given_up_asks_for_no_runner<DB: TestBackend>() {
+    type Thirteen = Balance<13>;
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", [1, UNLUCKY]).await;
+    follow::<One, DB>(&store).await;
+    let hanging = fast(&store, "b").retry_backoff(Duration::from_secs(30));
+    let (_cancel, task) = start(hanging.subscribe_table::<Thirteen>());
+    until("it hangs", || async {
+        let version = version::<Thirteen, DB>(&store).await;
+        version.is_some_and(|version| version.position == 1)
+    })
+    .await;
+    task.abort();
+    let _ = task.await;
+    until("its lease expires", || async {
+        !version::<Thirteen, DB>(&store).await.unwrap().live
+    })
+    .await;
+    let newest = version::<Thirteen, DB>(&store).await.unwrap();
+    assert!(newest.hindrance.unwrap().contains("nobody leads it; start"));
+    follow::<Balance<14>, DB>(&store).await;
+    let given_up = version::<Thirteen, DB>(&store).await.unwrap();
+    assert_eq!((given_up.lag, given_up.hindrance), (1, None));
+    // The one that serves needs a leader all the same.
+    append(&store, "account-1", [2]).await;
+    let serves = version::<Balance<14>, DB>(&store).await.unwrap();
+    assert!(serves.hindrance.unwrap().contains("nobody leads it; start"));
+}
+
 /// What only PostgreSQL has: dependent views that hinder, privileges, and locks of readers.
 #[cfg(feature = "postgres")]
 mod on_postgres {
@@ -1394,4 +1425,5 @@ conformance!(
     a_name_that_is_taken_by_another_view_hinders_the_swap,
     look_ups_do_not_go_back_to_a_version_that_is_led_again_and_behind,
     look_ups_come_back_to_a_version_that_is_led_again_and_has_caught_up,
+    a_version_that_was_given_up_asks_for_no_runner,
 );
