@@ -1087,6 +1087,23 @@ async fn a_version_that_was_given_up_asks_for_no_runner<DB: TestBackend>() {
     assert!(serves.hindrance.unwrap().contains("nobody leads it; start"));
 }
 
+async fn a_table_that_is_reset_is_measured_from_its_start<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    follow::<One, DB>(&store).await;
+    // It starts where nothing is left to do.
+    let running = start(of::<One, DB>(&store));
+    let id = One::TABLE.subscription_id();
+    until("it leads", || async { leader(&store, &id).await.is_some() }).await;
+    store.reset_checkpoint("balances", 0).await.unwrap();
+    until("it is complete again, at a rate", || async {
+        let version = version::<One, DB>(&store).await.unwrap();
+        version.ready_at.is_some() && version.position == 10 && version.rate.is_some()
+    })
+    .await;
+    stop(running).await;
+}
+
 /// What only PostgreSQL has: dependent views that hinder, privileges, and locks of readers.
 #[cfg(feature = "postgres")]
 mod on_postgres {
@@ -1426,4 +1443,5 @@ conformance!(
     look_ups_do_not_go_back_to_a_version_that_is_led_again_and_behind,
     look_ups_come_back_to_a_version_that_is_led_again_and_has_caught_up,
     a_version_that_was_given_up_asks_for_no_runner,
+    a_table_that_is_reset_is_measured_from_its_start,
 );
