@@ -1104,6 +1104,59 @@ async fn a_table_that_is_reset_is_measured_from_its_start<DB: TestBackend>() {
     stop(running).await;
 }
 
+/// The indexes of a table keep their names when somebody renames it.
+async fn a_table_that_was_renamed_by_hand_says_what_to_undo<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    let run = async |sql| {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(&mut conn, sql).await;
+    };
+    append(&store, "account-1", 1..=10).await;
+    let running = start(of::<One, DB>(&store));
+    store.wait_for("balances", 10, PATIENCE).await.unwrap();
+    let renamed = async |position| {
+        run("ALTER TABLE balances__00000001 RENAME TO gone").await;
+        append(&store, "account-1", [position]).await;
+        until("it says what to undo", || async {
+            let version = version::<One, DB>(&store).await.unwrap();
+            version.hindrance.is_some_and(|text| {
+                let undo = r#"ALTER TABLE "gone" RENAME TO "balances__00000001""#;
+                text.contains("`balances__00000001_i1` is on the table `gone`")
+                    && text.contains(undo)
+            })
+        })
+        .await;
+    };
+    renamed(11).await;
+    run("ALTER TABLE gone RENAME TO balances__00000001").await;
+    store.wait_for("balances", 11, PATIENCE).await.unwrap();
+    assert_eq!(events_shown(&store).await, 11);
+    renamed(12).await;
+    run("BEGIN; DROP VIEW balances; DROP TABLE gone; COMMIT").await;
+    store.wait_for("balances", 12, PATIENCE).await.unwrap();
+    assert_eq!(events_shown(&store).await, 12);
+    stop(running).await;
+}
+
+/// One without indexes is made again at once; the view shows what somebody renamed until then.
+async fn a_view_leaves_a_table_that_was_renamed_by_hand<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    let running = start(of::<Written, DB>(&store));
+    store.wait_for("balances", 10, PATIENCE).await.unwrap();
+    {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(&mut conn, "ALTER TABLE balances__0000ffff RENAME TO gone").await;
+    }
+    append(&store, "account-1", [11]).await;
+    until("the view shows the new one", || async {
+        let shown: Vec<Written> = DB::rows(&store, "SELECT * FROM balances").await;
+        shown.first().is_some_and(|row| row.balance == "66")
+    })
+    .await;
+    stop(running).await;
+}
+
 /// What only PostgreSQL has: dependent views that hinder, privileges, and locks of readers.
 #[cfg(feature = "postgres")]
 mod on_postgres {
@@ -1444,4 +1497,6 @@ conformance!(
     look_ups_come_back_to_a_version_that_is_led_again_and_has_caught_up,
     a_version_that_was_given_up_asks_for_no_runner,
     a_table_that_is_reset_is_measured_from_its_start,
+    a_table_that_was_renamed_by_hand_says_what_to_undo,
+    a_view_leaves_a_table_that_was_renamed_by_hand,
 );

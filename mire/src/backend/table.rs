@@ -54,6 +54,16 @@ pub fn listed(columns: &[ColumnDef], each: impl Fn(usize, &ColumnDef, String) ->
     columns.join(", ")
 }
 
+/// The names of a table's indexes, beside the key's, each with its column.
+pub fn indexes<'a>(
+    table: &'a str,
+    columns: &'static [ColumnDef],
+) -> impl Iterator<Item = (String, &'static ColumnDef)> + use<'a> {
+    let indexed = |(_, column): &(usize, &ColumnDef)| column.is_indexed() && !column.is_key();
+    let columns = columns.iter().enumerate().filter(indexed);
+    columns.map(move |(index, column)| (format!("{table}_i{index}"), column))
+}
+
 /// The key among the columns; a declaration without one is refused before anything is asked.
 pub fn key_index(columns: &[ColumnDef]) -> usize {
     columns.iter().position(ColumnDef::is_key).unwrap_or(0)
@@ -321,6 +331,12 @@ pub trait Tables: Coordination {
         conn: &mut Self::Connection,
         name: &str,
     ) -> impl Future<Output = Result<Vec<String>>> + Send;
+
+    /// The table that an index is on; `None` when no index has this name where a table is created.
+    fn index_table(
+        conn: &mut Self::Connection,
+        index: &str,
+    ) -> impl Future<Output = Result<Option<String>>> + Send;
 
     /// The columns of a table.
     fn table_columns(

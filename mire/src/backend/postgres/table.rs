@@ -11,8 +11,8 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres, Row as _};
 
 use crate::backend::Result;
 use crate::backend::table::{
-    Filter, Find, FoundColumn, RawVersion, Relation, RowSink, Tables, VersionTable, key_index,
-    listed, on_conflict, quoted,
+    Filter, Find, FoundColumn, RawVersion, Relation, RowSink, Tables, VersionTable, indexes,
+    key_index, listed, on_conflict, quoted,
 };
 use crate::column::{ColumnDef, ColumnKind, ColumnValue, ColumnVec};
 use crate::error::EventStoreError;
@@ -239,6 +239,13 @@ impl Tables for Postgres {
         rows.iter().map(lock_holder).collect()
     }
 
+    async fn index_table(conn: &mut PgConnection, index: &str) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar(include_str!("queries/index_table.sql"))
+            .bind(quoted(index))
+            .fetch_optional(conn)
+            .await?)
+    }
+
     async fn table_columns(conn: &mut PgConnection, table: &str) -> Result<Vec<FoundColumn>> {
         let rows: Vec<(String, String, bool, bool, bool)> =
             sqlx::query_as(include_str!("queries/table_columns.sql"))
@@ -283,16 +290,14 @@ impl Tables for Postgres {
             "CREATE TABLE {} ({described}) WITH (fillfactor = 80)",
             quoted(table)
         );
-        for (index, column) in columns.iter().enumerate() {
-            if column.is_indexed() && !column.is_key() {
-                let key = quoted(columns[key_index(columns)].name());
-                sql.push_str(&format!(
-                    "; CREATE INDEX {} ON {} ({}, {key})",
-                    quoted(&format!("{table}_i{index}")),
-                    quoted(table),
-                    quoted(column.name()),
-                ));
-            }
+        for (index, column) in indexes(table, columns) {
+            let key = quoted(columns[key_index(columns)].name());
+            sql.push_str(&format!(
+                "; CREATE INDEX {} ON {} ({}, {key})",
+                quoted(&index),
+                quoted(table),
+                quoted(column.name()),
+            ));
         }
         run(conn, sql).await
     }

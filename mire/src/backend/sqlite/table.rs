@@ -12,8 +12,8 @@ use super::append::time;
 use super::rows::{DATE, DATE_TIME, TIME, TIMESTAMP};
 use crate::backend::Result;
 use crate::backend::table::{
-    Filter, Find, FoundColumn, RawVersion, Relation, RowSink, Tables, VersionTable, key_index,
-    listed, on_conflict, quoted,
+    Filter, Find, FoundColumn, RawVersion, Relation, RowSink, Tables, VersionTable, indexes,
+    key_index, listed, on_conflict, quoted,
 };
 use crate::column::{ColumnDef, ColumnKind, ColumnValue, ColumnVec};
 use crate::error::EventStoreError;
@@ -236,6 +236,13 @@ impl Tables for Sqlite {
         Ok(Vec::new())
     }
 
+    async fn index_table(conn: &mut SqliteConnection, index: &str) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar(include_str!("queries/index_table.sql"))
+            .bind(index)
+            .fetch_optional(conn)
+            .await?)
+    }
+
     async fn table_columns(conn: &mut SqliteConnection, table: &str) -> Result<Vec<FoundColumn>> {
         let rows: Vec<(String, String, bool, bool, bool)> =
             sqlx::query_as(include_str!("queries/table_columns.sql"))
@@ -275,17 +282,15 @@ impl Tables for Sqlite {
             "CREATE TABLE {} ({described}) STRICT, WITHOUT ROWID",
             quoted(table)
         );
-        for (index, column) in columns.iter().enumerate() {
-            if column.is_indexed() && !column.is_key() {
-                // The key follows by itself in a table without row ids.
-                let _ = write!(
-                    sql,
-                    "; CREATE INDEX {} ON {} ({})",
-                    quoted(&format!("{table}_i{index}")),
-                    quoted(table),
-                    quoted(column.name()),
-                );
-            }
+        for (index, column) in indexes(table, columns) {
+            // The key follows by itself in a table without row ids.
+            let _ = write!(
+                sql,
+                "; CREATE INDEX {} ON {} ({})",
+                quoted(&index),
+                quoted(table),
+                quoted(column.name()),
+            );
         }
         run(conn, sql).await
     }
