@@ -41,6 +41,10 @@ const ONLY_POSTGRES: &[(&str, &str)] = &[
         "lock_checkpoint",
         "on SQLite the writer's lock stands for a checkpoint's row",
     ),
+    (
+        "lock_holders",
+        "on SQLite one writer has all of the file, and who reads hinders nobody",
+    ),
     ("lock_log", "on SQLite an import has the file's write lock"),
     (
         "lock_stream",
