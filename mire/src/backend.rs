@@ -366,6 +366,20 @@ pub struct TxLimits {
     pub lock: Option<Duration>,
 }
 
+/// How long a process may be silent within a transaction that others wait for.
+const SILENCE: Duration = Duration::from_secs(30);
+
+impl TxLimits {
+    /// For a transaction that holds what others wait for: the server ends it when its process was
+    /// stopped or cut off, and it waits for others no longer than the store's lock time-out.
+    pub fn of<DB: EventLog>(db: &Db<DB>) -> Self {
+        Self {
+            idle: Some(SILENCE),
+            lock: Some(db.lock_timeout),
+        }
+    }
+}
+
 /// An open transaction that may write. Dropping it rolls back.
 pub struct WriteTx<DB: EventLog> {
     /// The transaction.

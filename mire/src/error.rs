@@ -465,7 +465,8 @@ fn of_sqlstate(code: &str) -> DbErrorKind {
         "55P03" => DbErrorKind::LockTimeout,
         "40P01" => DbErrorKind::Deadlock,
         "53100" | "25006" => DbErrorKind::Storage,
-        "53300" => DbErrorKind::Connection,
+        // Also a transaction that was ended, since its process had been silent for too long.
+        "53300" | "25P03" => DbErrorKind::Connection,
         code if code.starts_with("08") || code.starts_with("57P") => DbErrorKind::Connection,
         _ => DbErrorKind::Other,
     }

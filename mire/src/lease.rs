@@ -32,8 +32,10 @@
 //!   and when it hears that a lease was released.
 //! * **Acquiring**, one transaction: (1) take the row if it has expired, token + 1; (2) have the
 //!   server end the transactions that former leaders still have open, lock the checkpoint's row,
-//!   which waits until they have ended, put the new token there, and read the position; (3) commit.
-//!   Waits are bounded by a lock time-out of a third of the ttl.
+//!   which waits until they have ended, put the new token there, and read the position; (3) if it is
+//!   the lease of a table's version that look-ups have left, since nobody led it, note that it has to
+//!   catch up before they come back; (4) commit. Waits are bounded by a lock time-out of a third of
+//!   the ttl, and (3) waits for nothing: where somebody else has the registry, all of it rolls back.
 //! * **Leading**: every transaction of a handler ends with a statement that moves the checkpoint
 //!   where the token is still its own. If it finds no row, the transaction rolls back.
 //!
@@ -48,8 +50,9 @@
 //! | who stops, and where | what follows |
 //! |---|---|
 //! | a follower, anywhere | nothing; its transaction rolls back when its connection goes |
-//! | an acquirer between (1) and (3) | the server rolls back when the connection breaks, or after it was idle for a ttl; the row shows the old holder; others take it |
-//! | an acquirer after (3), before it knows | the row shows it as leader, nobody extends it; it expires after a ttl, also for this worker itself, which takes it again under a larger token |
+//! | an acquirer between (1) and (4) | the server rolls back when the connection breaks, or after it was idle for a ttl; the row shows the old holder; others take it |
+//! | an acquirer between (3) and (4), for more than a second | the server rolls back, so that look-ups can't leave the version in between; on SQLite, where no server does, they may go back once when it goes on |
+//! | an acquirer after (4), before it knows | the row shows it as leader, nobody extends it; it expires after a ttl, also for this worker itself, which takes it again under a larger token |
 //! | a leader between two transactions | heartbeats end; another worker takes the lease within `ttl + lease_recheck_interval` |
 //! | a leader within a transaction, killed | its connection breaks and the server rolls back; as above |
 //! | a leader within a transaction, stopped (`SIGSTOP`, or its host is gone) | its successor has the server end the transaction in step (2), so its locks hold nobody up; a leader's transaction notes whose it is (`begin_leading`) |
@@ -86,8 +89,10 @@ use crate::backend::coordination::{HeldLease, Renewal, Side, Topic, Worker};
 use crate::backend::{Backend, Db, Result, TxLimits};
 use crate::error::{DbErrorKind, EventStoreError, told};
 
+mod look_ups;
 mod transaction;
 
+use look_ups::{REGISTRY_PAUSE, keep_look_ups_away};
 pub(crate) use transaction::LeaderTx;
 
 /// A lease as it stands in the database.
@@ -264,7 +269,7 @@ impl<DB: Backend> Leases<DB> {
 
     async fn acquire_over(&self, side: &Db<DB>, subscription_id: &str) -> Result<Attempt> {
         let seen = DB::lease(&mut *side.pool.acquire().await?, subscription_id).await?;
-        if let Some(seen) = seen
+        if let Some(seen) = &seen
             && !seen.remaining.is_zero()
         {
             return Ok(Attempt::Taken {
@@ -290,6 +295,13 @@ impl<DB: Backend> Leases<DB> {
             );
         }
         let position = DB::stamp_checkpoint(&mut tx.tx, subscription_id, fence_token).await?;
+        let former = seen.map(|seen| seen.leased_until);
+        if !keep_look_ups_away::<DB>(&mut tx.tx, subscription_id, former).await? {
+            tx.rollback().await?;
+            return Ok(Attempt::Taken {
+                remaining: REGISTRY_PAUSE,
+            });
+        }
         tx.commit().await?;
 
         let held = Arc::new(Held {
@@ -419,7 +431,15 @@ impl<DB: Backend> Leases<DB> {
         held: &[Arc<Held>],
     ) -> Result<Vec<Renewal>> {
         let leases: Vec<_> = held.iter().map(|held| held.lease.clone()).collect();
-        DB::renew_leases(conn, self.worker.instance, self.worker.ttl, &leases).await
+        let expired = look_ups::expired::<DB>(conn, &leases).await?;
+        let renewals =
+            DB::renew_leases(conn, self.worker.instance, self.worker.ttl, &leases).await?;
+        for ((lease, former), renewal) in leases.iter().zip(expired).zip(&renewals) {
+            if former.is_some() && *renewal == Renewal::Renewed {
+                keep_look_ups_away::<DB>(conn, &lease.subscription_id, former).await?;
+            }
+        }
+        Ok(renewals)
     }
 
     fn note(&self, asked: Instant, held: &[Arc<Held>], renewals: &[Renewal]) {

@@ -48,6 +48,10 @@
 //!   [`TableNotReady`](crate::EventStoreError::TableNotReady) when its columns are others. So they do
 //!   again when it is retired and left alone: without a leader for 10 seconds, while the one that
 //!   serves goes on. See [`get`].
+//! * **Taken up again**, by whoever takes the lease of a version that was left alone, in that
+//!   transaction: it is not ready any more, so look-ups, which have left it, come back only when it is
+//!   as far as the one that serves. A runner that starts with a version that nobody leads does the
+//!   same when it prepares.
 //! * **Swap**, by the leader of the version that comes, one transaction: (1) lock the registry's
 //!   row; (2) lock the checkpoint of the version that serves, and go on only if it isn't ahead, so
 //!   that no reader sees the table go back; (3) point the view to the new table, note who serves;
@@ -78,12 +82,16 @@
 //! # Who owns the clock
 //!
 //! The database: whether a lease is dead, and for how long, is computed by the statement that asks.
+//! Look-ups leave a version after 10 seconds. Who takes its lease does so as if they had after 8; on
+//! PostgreSQL the server ends that transaction when it does not commit within a second of asking, so
+//! nobody finds the lease live again and the version still ready.
 //!
 //! # What happens when each party stops, line by line
 //!
 //! | who stops, and where | what follows |
 //! |---|---|
 //! | a replica within prepare | it rolls back; the next one does it |
+//! | the same, stopped (`SIGSTOP`) while it has the registry | the server ends its transaction after 30 seconds of silence. Folding goes on meanwhile: (1) is not waited for, but tried again, and said aloud after 5 seconds. What starts waits for its turn |
 //! | a builder, anywhere | its table and its checkpoint are from the same commit; another replica goes on there |
 //! | a leader between (1) and (4) | all of it rolls back; the view was never pointed elsewhere for anyone else |
 //! | a leader that lost its lease, before (4) | (4) finds another token, and all of it rolls back |
@@ -92,6 +100,12 @@
 //! | who reads the view for a long time | (3) gives up after 300 ms, so that other readers don't queue behind it; it is tried again every 5 s, and said aloud; the version's [`hindrance`](TableVersion::hindrance) names the session |
 //! | a view of the user's own on the view | where columns change it hinders (3): noted as the version's [`hindrance`](TableVersion::hindrance), the old version serves on |
 //! | a leader that a failure stops | it notes why as the version's hindrance, beside any transaction of its own and unfenced, since it is a text for people; the next commit of whoever leads takes it back |
+//! | the leader of the version that serves, stopped within its transaction | (2) gives up after 300 ms: noted as the hindrance of the version that comes, which folds on and tries again every 5 s. Another leader of the one that serves has the transaction ended |
+//! | who locks a version's table for longer than the store's lock time-out | the page rolls back and is tried again; noted as the version's hindrance until it goes through |
+//! | the leader of an old version, stopped for so long that look-ups left it | its lease has run out. It, or another one, takes it again, and the version has to catch up before look-ups come back |
+//! | who takes that lease, before the commit | nothing has changed: look-ups find neither a live lease nor that the version is to catch up |
+//! | the same, after the commit | the lease is live, and the version not ready; it is not read until a leader finds that it has caught up |
+//! | such a leader, stopped within its transaction on SQLite | nobody can write, so nobody takes its lease; when it goes on, the heartbeat that it carries has the version catch up likewise |
 //! | a leader that is killed | [`status`] shows that nobody leads the version, and no time that is left |
 //! | the old code's replica, while its table is dropped | dropping and prepare lock the same row; what started before the drop keeps it from being dropped, what starts after builds anew |
 //!

@@ -29,6 +29,7 @@ mod postgres_plans;
 mod rebuild;
 mod rebuild_declared;
 mod recorded;
+mod registry;
 mod runner;
 mod runner_postgres;
 mod runner_processes;

@@ -964,6 +964,199 @@ async fn a_name_that_is_taken_by_another_view_hinders_the_swap<DB: TestBackend>(
     stop(new).await;
 }
 
+/// An old version that is kept beside the one that serves. It looks after its table often, and takes
+/// nobody's place.
+async fn an_old_version_beside_a_new_one<DB: TestBackend>(store: &EventStore<DB>) -> [Running; 2] {
+    append(store, "account-1", 1..=10).await;
+    follow::<Balance<13>, DB>(store).await;
+    follow::<One, DB>(store).await;
+    let old = start(
+        fast(store, "old")
+            .drop_tables_after(Duration::from_millis(200))
+            .take_over_after(Duration::from_secs(7200))
+            .subscribe_table_with::<Balance<13>>(|s| s.max_attempts(1_000_000)),
+    );
+    let new = start(of::<One, DB>(store));
+    until("both keep their tables", || async {
+        let one = version::<One, DB>(store).await.unwrap();
+        let thirteen = version::<Balance<13>, DB>(store).await.unwrap();
+        thirteen.ready_at.is_some() && thirteen.live && one.live
+    })
+    .await;
+    [old, new]
+}
+
+/// What the old version's look-ups find in another process.
+async fn found_elsewhere<DB: Backend>(store: &EventStore<DB>) -> Balance<13> {
+    let store = EventStore::new(store.pool().clone());
+    row(&store, "1").await.unwrap().unwrap()
+}
+
+/// Has the old version's leader be away for an hour, as if it had been stopped, and come back; answers
+/// what look-ups found meanwhile.
+async fn away_for_an_hour<DB: TestBackend>(store: &EventStore<DB>) -> Balance<13> {
+    let live = async || version::<Balance<13>, DB>(store).await.unwrap().live;
+    let found = loop {
+        {
+            let mut conn = store.pool().acquire().await.unwrap();
+            DB::run(&mut conn, DB::AN_HOUR_WITHOUT_LEADERS).await;
+        }
+        let found = found_elsewhere(store).await;
+        // Or a heartbeat came in between.
+        if !live().await {
+            break found;
+        }
+    };
+    until("it is led again", live).await;
+    found
+}
+
+/// Who has read the version that serves meanwhile does not see less.
+async fn look_ups_do_not_go_back_to_a_version_that_is_led_again_and_behind<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    let [old, new] = an_old_version_beside_a_new_one(&store).await;
+    // It can't get over this event.
+    append(&store, "account-1", [UNLUCKY]).await;
+    table::wait_for::<One, DB>(&store, 11, PATIENCE)
+        .await
+        .unwrap();
+    assert_eq!(found_elsewhere(&store).await.events, 10, "it is led");
+    assert_eq!(away_for_an_hour(&store).await.events, 11, "nobody leads it");
+    for _ in 0..20 {
+        assert_eq!(found_elsewhere(&store).await.events, 11, "it is led again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stop(old).await;
+    stop(new).await;
+}
+
+async fn look_ups_come_back_to_a_version_that_is_led_again_and_has_caught_up<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    let [old, new] = an_old_version_beside_a_new_one(&store).await;
+    let ready_at = async || {
+        let version = version::<Balance<13>, DB>(&store).await.unwrap();
+        version.ready_at
+    };
+    // The one that serves seems to be ahead, by one event.
+    {
+        let ahead = "UPDATE mire_checkpoints SET position = 11
+                      WHERE subscription_id = 'balances@00000001'";
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(&mut conn, ahead).await;
+    }
+    away_for_an_hour(&store).await;
+    assert_eq!(ready_at().await, None);
+    append(&store, "account-1", [11]).await;
+    until("it is complete anew", || async {
+        ready_at().await.is_some()
+    })
+    .await;
+    assert_eq!(found_elsewhere(&store).await.balance, bonus(13) + 66);
+    stop(old).await;
+    stop(new).await;
+}
+
+/// A version that was given up before it came to serve needs no leader: another one serves in its
+/// stead.
+async fn a_version_that_was_given_up_asks_for_no_runner<DB: TestBackend>() {
+    type Thirteen = Balance<13>;
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", [1, UNLUCKY]).await;
+    follow::<One, DB>(&store).await;
+    let hanging = fast(&store, "b").retry_backoff(Duration::from_secs(30));
+    let (_cancel, task) = start(hanging.subscribe_table::<Thirteen>());
+    until("it hangs", || async {
+        let version = version::<Thirteen, DB>(&store).await;
+        version.is_some_and(|version| version.position == 1)
+    })
+    .await;
+    task.abort();
+    let _ = task.await;
+    until("its lease expires", || async {
+        !version::<Thirteen, DB>(&store).await.unwrap().live
+    })
+    .await;
+    let newest = version::<Thirteen, DB>(&store).await.unwrap();
+    assert!(newest.hindrance.unwrap().contains("nobody leads it; start"));
+    follow::<Balance<14>, DB>(&store).await;
+    let given_up = version::<Thirteen, DB>(&store).await.unwrap();
+    assert_eq!((given_up.lag, given_up.hindrance), (1, None));
+    // The one that serves needs a leader all the same.
+    append(&store, "account-1", [2]).await;
+    let serves = version::<Balance<14>, DB>(&store).await.unwrap();
+    assert!(serves.hindrance.unwrap().contains("nobody leads it; start"));
+}
+
+async fn a_table_that_is_reset_is_measured_from_its_start<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    follow::<One, DB>(&store).await;
+    // It starts where nothing is left to do.
+    let running = start(of::<One, DB>(&store));
+    let id = One::TABLE.subscription_id();
+    until("it leads", || async { leader(&store, &id).await.is_some() }).await;
+    store.reset_checkpoint("balances", 0).await.unwrap();
+    until("it is complete again, at a rate", || async {
+        let version = version::<One, DB>(&store).await.unwrap();
+        version.ready_at.is_some() && version.position == 10 && version.rate.is_some()
+    })
+    .await;
+    stop(running).await;
+}
+
+/// The indexes of a table keep their names when somebody renames it.
+async fn a_table_that_was_renamed_by_hand_says_what_to_undo<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    let run = async |sql| {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(&mut conn, sql).await;
+    };
+    append(&store, "account-1", 1..=10).await;
+    let running = start(of::<One, DB>(&store));
+    store.wait_for("balances", 10, PATIENCE).await.unwrap();
+    let renamed = async |position| {
+        run("ALTER TABLE balances__00000001 RENAME TO gone").await;
+        append(&store, "account-1", [position]).await;
+        until("it says what to undo", || async {
+            let version = version::<One, DB>(&store).await.unwrap();
+            version.hindrance.is_some_and(|text| {
+                let undo = r#"ALTER TABLE "gone" RENAME TO "balances__00000001""#;
+                text.contains("`balances__00000001_i1` is on the table `gone`")
+                    && text.contains(undo)
+            })
+        })
+        .await;
+    };
+    renamed(11).await;
+    run("ALTER TABLE gone RENAME TO balances__00000001").await;
+    store.wait_for("balances", 11, PATIENCE).await.unwrap();
+    assert_eq!(events_shown(&store).await, 11);
+    renamed(12).await;
+    run("BEGIN; DROP VIEW balances; DROP TABLE gone; COMMIT").await;
+    store.wait_for("balances", 12, PATIENCE).await.unwrap();
+    assert_eq!(events_shown(&store).await, 12);
+    stop(running).await;
+}
+
+/// One without indexes is made again at once; the view shows what somebody renamed until then.
+async fn a_view_leaves_a_table_that_was_renamed_by_hand<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", 1..=10).await;
+    let running = start(of::<Written, DB>(&store));
+    store.wait_for("balances", 10, PATIENCE).await.unwrap();
+    {
+        let mut conn = store.pool().acquire().await.unwrap();
+        DB::run(&mut conn, "ALTER TABLE balances__0000ffff RENAME TO gone").await;
+    }
+    append(&store, "account-1", [11]).await;
+    until("the view shows the new one", || async {
+        let shown: Vec<Written> = DB::rows(&store, "SELECT * FROM balances").await;
+        shown.first().is_some_and(|row| row.balance == "66")
+    })
+    .await;
+    stop(running).await;
+}
+
 /// What only PostgreSQL has: dependent views that hinder, privileges, and locks of readers.
 #[cfg(feature = "postgres")]
 mod on_postgres {
@@ -1300,4 +1493,10 @@ conformance!(
     the_declared_name_stands_for_the_version_that_serves,
     a_table_under_another_name_leaves_the_old_one_to_its_readers,
     a_name_that_is_taken_by_another_view_hinders_the_swap,
+    look_ups_do_not_go_back_to_a_version_that_is_led_again_and_behind,
+    look_ups_come_back_to_a_version_that_is_led_again_and_has_caught_up,
+    a_version_that_was_given_up_asks_for_no_runner,
+    a_table_that_is_reset_is_measured_from_its_start,
+    a_table_that_was_renamed_by_hand_says_what_to_undo,
+    a_view_leaves_a_table_that_was_renamed_by_hand,
 );

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::common::backends::TestBackend;
-use crate::common::projections::{PATIENCE, append, fast, head, leader, start, stop, until};
+use crate::common::projections::{PATIENCE, Plain, append, fast, head, leader, start, stop, until};
 use crate::common::tables::{Balance, RESUBSCRIBED, UNLUCKY, Written};
 use crate::common::{AccountEvent, Dice, deposited};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
@@ -914,6 +914,37 @@ async fn a_name_that_another_subscription_has_is_refused_with_its_owner<DB: Test
     assert!(text.contains("subscription `accounts` keeps"), "{text}");
 }
 
+/// A projection with a table was deleted, and one that acts took its name. Whoever asked for the name
+/// would be told of the table.
+async fn the_name_of_a_table_that_is_still_there_is_refused_to_others<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", [1, 2]).await;
+    follow::<One, DB>(&store, 10).await;
+    let acting = Plain::new();
+    let start_it = || start(fast(&store, "a").subscribe("balances", acting.clone()));
+    let (_cancel, task) = start_it();
+    let ended = tokio::time::timeout(PATIENCE, task).await;
+    let error = ended.expect("it is refused").unwrap().unwrap_err();
+    assert!(
+        matches!(
+            error.downcast_ref(),
+            Some(RunnerError::NameOfTable { subscription_id }) if subscription_id == "balances"
+        ),
+        "{error:?}"
+    );
+    let remove = "mire::table::remove(&store, \"balances\")";
+    assert!(error.to_string().contains(remove), "{error}");
+    assert!(acting.got().is_empty());
+
+    table::remove(&store, "balances").await.unwrap();
+    let running = start_it();
+    store.wait_for("balances", 2, PATIENCE).await.unwrap();
+    assert_eq!(acting.got(), [1, 2]);
+    store.reset_checkpoint("balances", 1).await.unwrap();
+    until("it acts again", || async { acting.got() == [1, 2, 2] }).await;
+    stop(running).await;
+}
+
 async fn handlers_and_tables_run_side_by_side_under_names_of_their_own<DB: TestBackend>() {
     let (store, _database) = crate::common::projections::with_seen::<DB>().await;
     let id = Uuid::from_u128(1);
@@ -971,6 +1002,7 @@ conformance!(
     a_table_that_is_dropped_under_its_leader_is_built_again,
     a_table_that_is_gone_is_not_called_incomplete,
     a_name_that_another_subscription_has_is_refused_with_its_owner,
+    the_name_of_a_table_that_is_still_there_is_refused_to_others,
     handlers_and_tables_run_side_by_side_under_names_of_their_own,
     a_reset_to_the_start_empties_the_table_and_other_positions_are_refused,
 );

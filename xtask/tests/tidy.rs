@@ -51,6 +51,10 @@ const ONLY_POSTGRES: &[(&str, &str)] = &[
         "lock_table",
         "on SQLite the writer's lock stands for a registry's row",
     ),
+    (
+        "try_lock_table",
+        "on SQLite the writer's lock stands for a registry's row",
+    ),
     ("move_position", "on SQLite positions are row ids"),
     (
         "point_view",

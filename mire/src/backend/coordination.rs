@@ -220,10 +220,12 @@ pub trait Coordination: EventLog {
         worker: &Worker,
     ) -> impl Future<Output = Result<Option<i64>>> + Send;
 
-    /// Opens the transaction of a leader: as [`EventLog::begin`], and a successor can find it.
+    /// Opens the transaction of a leader: as [`EventLog::begin`], and a successor can find it. `lock`
+    /// bounds what it waits for locks; on SQLite there are none to wait for once it is open.
     fn begin_leading(
         db: &Db<Self>,
         subscription_id: &str,
+        lock: Option<Duration>,
     ) -> impl Future<Output = Result<WriteTx<Self>>> + Send;
 
     /// Ends the transactions that leaders of a subscription have open, and answers how many were

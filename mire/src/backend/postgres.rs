@@ -31,6 +31,12 @@ fn cannot_be_doubled(appends: &[NewAppend]) -> bool {
     append.idempotency_key.is_some() || append.expected != ExpectedVersion::Any
 }
 
+/// What has a statement that opens a transaction also bound something in it.
+fn limit(setting: &str, limit: Duration) -> String {
+    let millis = limit.as_millis().clamp(1, i32::MAX as u128);
+    format!("; SET LOCAL {setting} = {millis}")
+}
+
 /// Why there is no connection. A pool that gave up says only that; one more attempt says more.
 async fn reason(error: sqlx::Error, options: &PgConnectOptions) -> sqlx::Error {
     if !matches!(error, sqlx::Error::PoolTimedOut) {
@@ -94,8 +100,7 @@ impl EventLog for Postgres {
         ];
         for (setting, limit) in limits {
             if let Some(limit) = limit {
-                let millis = limit.as_millis().clamp(1, i32::MAX as u128);
-                statement.push_str(&format!("; SET LOCAL {setting} = {millis}"));
+                statement.push_str(&self::limit(setting, limit));
             }
         }
         let tx = db.pool.begin_with(AssertSqlSafe(statement)).await?;

@@ -59,6 +59,16 @@ pub fn listed(columns: &[ColumnDef], each: impl Fn(usize, &ColumnDef, String) ->
     columns.join(", ")
 }
 
+/// The names of a table's indexes, beside the key's, each with its column.
+pub fn indexes<'a>(
+    table: &'a str,
+    columns: &'static [ColumnDef],
+) -> impl Iterator<Item = (String, &'static ColumnDef)> + use<'a> {
+    let indexed = |(_, column): &(usize, &ColumnDef)| column.is_indexed() && !column.is_key();
+    let columns = columns.iter().enumerate().filter(indexed);
+    columns.map(move |(index, column)| (format!("{table}_i{index}"), column))
+}
+
 /// The key among the columns; a declaration without one is refused before anything is asked.
 pub fn key_index(columns: &[ColumnDef]) -> usize {
     columns.iter().position(ColumnDef::is_key).unwrap_or(0)
@@ -220,6 +230,11 @@ pub struct FoundColumn {
     pub is_indexed: bool,
 }
 
+/// For how long a version that doesn't serve may be without a leader and still count as kept up to
+/// date. A follower looks for a free lease every 5 seconds, so a failover doesn't send look-ups to
+/// another table and back.
+pub const LEFT_ALONE_SECONDS: f64 = 10.0;
+
 /// A version of a table, as the registry has it.
 #[derive(Debug, Clone)]
 pub struct RawVersion {
@@ -332,6 +347,12 @@ pub trait Tables: Coordination {
         name: &str,
     ) -> impl Future<Output = Result<Vec<String>>> + Send;
 
+    /// The table that an index is on; `None` when no index has this name where a table is created.
+    fn index_table(
+        conn: &mut Self::Connection,
+        index: &str,
+    ) -> impl Future<Output = Result<Option<String>>> + Send;
+
     /// The columns of a table.
     fn table_columns(
         conn: &mut Self::Connection,
@@ -377,6 +398,13 @@ pub trait Tables: Coordination {
         subscription: &str,
     ) -> impl Future<Output = Result<()>> + Send;
 
+    /// The same if it can be had at once, and answers whether it could. No lock is waited for longer
+    /// than a moment from then on, until the transaction ends: somebody's work stands still meanwhile.
+    fn try_lock_table(
+        conn: &mut Self::Connection,
+        subscription: &str,
+    ) -> impl Future<Output = Result<bool>> + Send;
+
     /// All versions of a table, by generation.
     fn table_versions(
         conn: &mut Self::Connection,
@@ -405,6 +433,17 @@ pub trait Tables: Coordination {
         fingerprint: &str,
         ready: bool,
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// The declared subscription and the fingerprint of a version that nobody has led for so many
+    /// seconds, if look-ups read it until then: it is complete, doesn't serve, and is behind the one
+    /// that does, or may be before this commits. For whoever has just taken its lease, which lasted until `former` before. On
+    /// PostgreSQL the server ends the transaction after a second of silence from then on.
+    fn left_alone(
+        conn: &mut Self::Connection,
+        subscription_id: &str,
+        seconds: f64,
+        former: Option<DateTime<Utc>>,
+    ) -> impl Future<Output = Result<Option<(String, String)>>> + Send;
 
     /// Notes that a version's table was dropped.
     fn version_dropped(

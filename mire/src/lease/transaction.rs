@@ -31,6 +31,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -55,17 +56,22 @@ impl<DB: Backend> fmt::Debug for LeaderTx<'_, DB> {
 }
 
 impl<DB: Backend> Leases<DB> {
-    /// Opens a transaction for the leader that has this lease.
+    /// Opens a transaction for the leader that has this lease. Where `lock` is given, its statements
+    /// wait no longer than that for locks; on SQLite there are none to wait for.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future rolls back.
-    pub(crate) async fn begin(&self, lease: &Lease) -> Result<LeaderTx<'_, DB>> {
+    pub(crate) async fn begin(
+        &self,
+        lease: &Lease,
+        lock: Option<Duration>,
+    ) -> Result<LeaderTx<'_, DB>> {
         let mut cover = Cover::default();
         if DB::ONE_WRITER {
             cover.add(Arc::clone(&lease.0));
         }
-        let write = DB::begin_leading(&self.db, &lease.0.lease.subscription_id).await?;
+        let write = DB::begin_leading(&self.db, &lease.0.lease.subscription_id, lock).await?;
         if DB::ONE_WRITER {
             for held in self.trusted(Instant::now()) {
                 cover.add(held);

@@ -234,6 +234,11 @@ on_backend! {
         /// Called before the runner starts, in a transaction of its own, on every replica: to create
         /// and check tables. A leader calls it again when the database says that a table is not
         /// there.
+        ///
+        /// Others may wait for what it locks, so on PostgreSQL the server ends the transaction when
+        /// nothing was asked in it for 30 seconds, as of a process that was stopped; and no statement
+        /// waits for a lock for longer than the store's
+        /// [`lock_timeout`](crate::StoreOptions::lock_timeout). Either way it is called again.
         fn prepare<'a>(&'a self, conn: &'a mut DB::Connection) -> BoxFuture<'a, anyhow::Result<()>> {
             let _ = conn;
             Box::pin(std::future::ready(Ok(())))

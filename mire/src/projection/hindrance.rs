@@ -22,7 +22,8 @@ impl<DB: Backend> Leader<'_, DB> {
         let of_table = matches!(error, EventStoreError::TableMismatch { .. });
         let prepared = if of_table || DB::is_missing_table(error) {
             let prepare = async {
-                let mut tx = DB::begin(self.member.store.db(), TxLimits::default()).await?;
+                let db = self.member.store.db();
+                let mut tx = DB::begin(db, TxLimits::of(db)).await?;
                 handler.prepare(&mut tx.tx).await?;
                 tx.commit().await?;
                 anyhow::Ok(())
@@ -44,7 +45,8 @@ impl<DB: Backend> Leader<'_, DB> {
     }
 
     /// Notes why it can't go on, for other processes to see, or that it does. That is a help, and no
-    /// more: it waits for a moment only, and a failure is said and passed over.
+    /// more: it waits for a moment only, and a failure is said and passed over. What could not be taken
+    /// back is taken back by a later commit.
     pub(super) async fn note(&mut self, hindrance: Option<&str>) {
         let Handler::Transactional(handler) = &self.member.handler else {
             return;
@@ -53,7 +55,11 @@ impl<DB: Backend> Leader<'_, DB> {
             return;
         }
         let note = async {
-            let mut tx = DB::begin(self.member.store.db(), TxLimits::default()).await?;
+            let limits = TxLimits {
+                idle: Some(PAUSE_MAX),
+                lock: Some(PAUSE_MAX),
+            };
+            let mut tx = DB::begin(self.member.store.db(), limits).await?;
             handler.hindered(hindrance, &mut tx.tx).await?;
             tx.commit().await?;
             anyhow::Ok(())
@@ -61,12 +67,15 @@ impl<DB: Backend> Leader<'_, DB> {
         let noted = timeout(PAUSE_MAX, note).await;
         match noted.map_err(anyhow::Error::from).flatten() {
             Ok(()) => self.hindered = hindrance.is_some(),
-            Err(error) => tracing::warn!(
-                subscription_id = self.member.id(),
-                error = %told(error.as_ref()),
-                hindrance,
-                "can't note what hinders a subscription"
-            ),
+            Err(error) => {
+                self.take_back_at = Instant::now() + PAUSE_MAX;
+                tracing::warn!(
+                    subscription_id = self.member.id(),
+                    error = %told(error.as_ref()),
+                    hindrance,
+                    "can't note what hinders a subscription"
+                );
+            }
         }
     }
 
@@ -77,14 +86,18 @@ impl<DB: Backend> Leader<'_, DB> {
         };
         let to = self.handled;
         let mut tx = self.begin().await?;
-        let hindered = self.hindered;
+        let mut hindered = self.hindered;
         let conn = tx.conn();
         let tell = async move {
             if hindered {
                 // It is the handler's now to say what hinders it.
-                handler.hindered(None, &mut *conn).await?;
+                match handler.hindered(None, &mut *conn).await {
+                    Ok(()) => hindered = false,
+                    Err(error) if is_busy(&error) => {}
+                    Err(error) => return Err(error),
+                }
             }
-            handler.caught_up(to, conn).await
+            Ok((handler.caught_up(to, conn).await?, hindered))
         };
         let told = AssertUnwindSafe(tell).catch_unwind();
         let told = told.await.unwrap_or_else(|panic| {
@@ -92,8 +105,11 @@ impl<DB: Backend> Leader<'_, DB> {
             Err(anyhow::anyhow!("the handler panicked: {text}"))
         });
         let again = match told {
-            Ok(again) => {
-                self.hindered = false;
+            Ok((again, hindered)) => {
+                self.hindered = hindered;
+                if hindered {
+                    self.take_back_at = Instant::now() + PAUSE_MAX;
+                }
                 self.advance(&mut tx, to).await?;
                 self.commit(tx, to).await?;
                 again
@@ -115,4 +131,9 @@ impl<DB: Backend> Leader<'_, DB> {
         self.caught_up.tell_at = again.map(|pause| Instant::now() + pause);
         Ok(())
     }
+}
+
+/// Whether a handler could not do something now, and left the transaction as it was.
+fn is_busy(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(EventStoreError::Timeout { .. }))
 }

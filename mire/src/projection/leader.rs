@@ -68,6 +68,8 @@ pub(super) struct Leader<'m, DB: Backend> {
     pub(super) caught_up: CaughtUp,
     /// Whether something is noted that hinders it, or may be, by the leader before.
     pub(super) hindered: bool,
+    /// When that may be taken back. Not at each commit, where it could not be done.
+    pub(super) take_back_at: Instant,
 }
 
 /// Whether all is done, and when the handler wants to hear of it.
@@ -107,6 +109,7 @@ impl<'m, DB: Backend> Leader<'m, DB> {
             attempts: (0, 0),
             caught_up: CaughtUp::new(&member.handler),
             hindered: true,
+            take_back_at: Instant::now(),
         }
     }
 
@@ -164,6 +167,7 @@ impl<'m, DB: Backend> Leader<'m, DB> {
             member.settings.poll_interval,
         );
         let mut changed = store.wake().watch_subscription_changed();
+        let mut trouble = feed.watch_trouble();
         loop {
             if !self.parked.is_empty() {
                 self.load_parked().await?;
@@ -174,7 +178,8 @@ impl<'m, DB: Backend> Leader<'m, DB> {
             } else {
                 member.settings.poll_interval
             };
-            let due = self.caught_up.due();
+            // Whether it has caught up is unknown while the log can't be read.
+            let due = self.caught_up.due().filter(|_| trouble.borrow().is_none());
             let tell = async {
                 match due {
                     Some(at) => sleep_until(at).await,
@@ -192,6 +197,11 @@ impl<'m, DB: Backend> Leader<'m, DB> {
                     error => End::Database(error),
                 })?,
                 _ = changed.changed() => continue,
+                Ok(()) = trouble.changed() => {
+                    let trouble = trouble.borrow_and_update().clone();
+                    self.note(trouble.as_deref()).await;
+                    continue;
+                }
                 () = tell => {
                     self.tell_caught_up().await?;
                     continue;
@@ -224,8 +234,12 @@ impl<'m, DB: Backend> Leader<'m, DB> {
         }
     }
 
+    /// Opens a transaction. A handler's own has no time limit; what keeps a table is mire's alone, and
+    /// says what it waits for instead of waiting on.
     pub(super) async fn begin(&self) -> StoreResult<LeaderTx<'m, DB>> {
-        self.member.leases.begin(self.lease).await
+        let of_table = self.member.subscription.declared.is_some();
+        let lock = of_table.then_some(self.member.store.db().lock_timeout);
+        self.member.leases.begin(self.lease, lock).await
     }
 
     /// Moves the checkpoint within a transaction; the row is locked from here on.
@@ -249,7 +263,7 @@ impl<'m, DB: Backend> Leader<'m, DB> {
         self.handled = self.handled.max(to);
         self.written_at = Instant::now();
         self.member.store.wake().checkpointed();
-        if self.hindered {
+        if self.hindered && self.take_back_at <= Instant::now() {
             self.note(None).await;
         }
         Ok(())

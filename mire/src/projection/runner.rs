@@ -181,7 +181,7 @@ impl<DB: Backend> Inner<DB> {
                 Err(error) if may_pass(&error) => {
                     let worker_id = &self.settings.worker_id;
                     let error = format!("{error:#}");
-                    tracing::warn!(%worker_id, error, "the database is away; waiting for it");
+                    tracing::warn!(%worker_id, error, "the database is away, or something is locked; waiting for it");
                 }
                 ready => return ready,
             }
@@ -192,16 +192,32 @@ impl<DB: Backend> Inner<DB> {
 
     async fn prepare(&self) -> anyhow::Result<()> {
         for (subscription, handler) in &self.subscriptions {
+            if subscription.declared.is_none() {
+                self.check_name(&subscription.id).await?;
+            }
             let Handler::Transactional(handler) = handler else {
                 continue;
             };
-            let mut tx = DB::begin(self.store.db(), TxLimits::default()).await?;
+            let mut tx = DB::begin(self.store.db(), TxLimits::of(self.store.db())).await?;
             handler
                 .prepare(&mut tx.tx)
                 .await
                 .map_err(|error| self.named(error))
                 .with_context(|| format!("subscription `{}` can't start", subscription.id))?;
             tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses the name of a table's subscription for one without a table.
+    async fn check_name(&self, subscription_id: &str) -> anyhow::Result<()> {
+        let mut conn = self.store.pool().acquire().await?;
+        let versions = DB::table_versions(&mut conn, subscription_id).await?;
+        if versions.iter().any(|it| it.dropped_at.is_none()) {
+            return Err(RunnerError::NameOfTable {
+                subscription_id: subscription_id.to_owned(),
+            }
+            .into());
         }
         Ok(())
     }

@@ -116,6 +116,18 @@ pub enum RunnerError {
         /// The id.
         subscription_id: String,
     },
+    /// A subscription without a table has the name of one whose tables are still there. Everything that
+    /// takes the name, such as [`wait_for`](crate::EventStore::wait_for), would mean that one.
+    #[error(
+        "subscription `{subscription_id}` keeps no table, but one of this name did, and its tables \
+         are still there: if no code declares it any more, stop its runners and call \
+         `mire::table::remove(&store, \"{subscription_id}\")`, which drops them; else give this \
+         one another name"
+    )]
+    NameOfTable {
+        /// The name.
+        subscription_id: String,
+    },
     /// The runner has nothing to do.
     #[error("the runner has no subscription: add one with `subscribe`")]
     NoSubscription,

@@ -76,7 +76,9 @@ impl StoreOptions {
     }
 
     /// How long an append waits for a stream that another transaction has locked, before it fails
-    /// with a [lock time-out](crate::DbErrorKind::LockTimeout). Default: 30 seconds.
+    /// with a [lock time-out](crate::DbErrorKind::LockTimeout); and how long on PostgreSQL a runner
+    /// waits for what somebody has locked in a table that it keeps, before it notes that as what
+    /// [hinders](crate::table::TableVersion::hindrance) it, and tries again. Default: 30 seconds.
     #[must_use]
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::backend::{Backend, Db, Result};
-use crate::error::{EventStoreError, told};
+use crate::error::{DbErrorKind, EventStoreError, told};
 use crate::subscription::cursor::Cursor;
 use crate::subscription::page::EventPage;
 
@@ -24,10 +24,14 @@ const READ_GAP: Duration = Duration::from_millis(2);
 const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
+/// After this time others hear that the log can't be read.
+const LASTING: Duration = Duration::from_secs(2);
+
 /// Pages of a subscription, in order. Dropping it ends the task.
 #[derive(Debug)]
 pub(crate) struct Feed {
     pages: mpsc::Receiver<Result<Arc<EventPage>>>,
+    trouble: watch::Receiver<Option<String>>,
     task: JoinHandle<()>,
 }
 
@@ -46,8 +50,19 @@ impl Feed {
         poll_interval: Duration,
     ) -> Self {
         let (sender, pages) = mpsc::channel(1);
-        let task = tokio::spawn(read(db, cursor, appended, poll_interval, sender));
-        Self { pages, task }
+        let (tell, trouble) = watch::channel(None);
+        let task = tokio::spawn(read(db, cursor, appended, poll_interval, sender, tell));
+        Self {
+            pages,
+            trouble,
+            task,
+        }
+    }
+
+    /// Why the log can't be read, once that has lasted; `None` when it can. A database that is away is
+    /// not told of.
+    pub(crate) fn watch_trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.clone()
     }
 
     /// The next page, as soon as there is one. An error is final: the log is not in order.
@@ -74,7 +89,9 @@ async fn read<DB: Backend>(
     mut appended: watch::Receiver<u64>,
     poll_interval: Duration,
     sender: mpsc::Sender<Result<Arc<EventPage>>>,
+    trouble: watch::Sender<Option<String>>,
 ) {
+    let mut failing_since = None;
     let mut pause = RETRY_MIN;
     let mut not_before = Instant::now();
     loop {
@@ -91,12 +108,25 @@ async fn read<DB: Backend>(
             }
             Err(error) => {
                 tracing::warn!(error = %told(&error), "reading the log failed; trying again");
+                let since = *failing_since.get_or_insert(asked);
+                let passes = error.db_kind() == Some(DbErrorKind::Connection);
+                if since.elapsed() >= LASTING && !passes {
+                    let text = Some(format!("the log can't be read: {}", told(&error)));
+                    trouble.send_if_modified(|last| {
+                        *last != text && {
+                            *last = text;
+                            true
+                        }
+                    });
+                }
                 sleep(pause).await;
                 pause = (pause * 2).min(RETRY_MAX);
                 continue;
             }
         };
         pause = RETRY_MIN;
+        failing_since = None;
+        trouble.send_if_modified(|last| last.take().is_some());
         let caught_up = match page {
             Some(page) => {
                 let caught_up = page.up_to() == page.head();

@@ -183,6 +183,8 @@ impl<DB: Backend> EventStore<DB> {
         {
             DB::clear_table(&mut tx.tx, physical).await?;
             DB::version_ready(&mut tx.tx, subscription, fingerprint, false).await?;
+            // Its rate is measured from here on.
+            DB::version_prepared(&mut tx.tx, subscription, fingerprint).await?;
         }
         DB::tell(&mut tx.tx, Topic::Subscription, subscription_id).await?;
         tx.commit().await?;

@@ -5,12 +5,14 @@
 //! stale one that still writes is refused by the fence.
 
 use std::marker::PhantomData;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use futures_util::future::BoxFuture;
 use indexmap::IndexMap;
 use indexmap::map::Entry;
+use tokio::time::Instant;
 
 use crate::backend::Backend;
 use crate::backend::table::RowSink;
@@ -19,7 +21,7 @@ use crate::error::EventStoreError;
 use crate::projection::{Batch, Failure, TransactionalPageHandler};
 use crate::subscription::PageEvent;
 use crate::table::prepare::prepare;
-use crate::table::rebuild::{Upkeep, note, upkeep};
+use crate::table::rebuild::{SOON, Upkeep, note, upkeep};
 use crate::table::round_trip::{self, RoundTrip};
 use crate::table::{Delivery, TableProjection};
 
@@ -27,16 +29,28 @@ use crate::table::{Delivery, TableProjection};
 pub(crate) struct TableHandler<P, DB: Backend> {
     statements: DB::Statements,
     upkeep: Upkeep,
+    /// Since when somebody else has had the registry whenever this leader looked.
+    busy_since: Mutex<Option<Instant>>,
     projection: PhantomData<fn() -> P>,
 }
+
+/// After this time others hear that somebody has had the registry all the while.
+const BUSY: Duration = Duration::from_secs(5);
 
 impl<P: TableProjection, DB: Backend> TableHandler<P, DB> {
     pub(crate) fn new(upkeep: Upkeep) -> Self {
         Self {
             statements: DB::statements(&P::TABLE.physical_table(), P::TABLE.columns),
             upkeep,
+            busy_since: Mutex::default(),
             projection: PhantomData,
         }
+    }
+
+    fn busy_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.busy_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -64,7 +78,22 @@ impl<P: TableProjection, DB: Backend> TransactionalPageHandler<DB> for TableHand
     ) -> BoxFuture<'a, anyhow::Result<Option<Duration>>> {
         Box::pin(async move {
             let again = upkeep::<DB>(conn, &P::TABLE, up_to, &self.upkeep).await?;
-            Ok(Some(again))
+            if again.is_some() {
+                *self.busy_since() = None;
+                return Ok(again);
+            }
+            let since = *self.busy_since().get_or_insert_with(Instant::now);
+            if since.elapsed() < BUSY {
+                return Ok(Some(SOON));
+            }
+            let holders = DB::lock_holders(conn, "mire_tables").await?;
+            tracing::warn!(
+                subscription = P::TABLE.subscription,
+                since = ?since.elapsed(),
+                holders = holders.join("; "),
+                "somebody holds the registry of a table; nothing is swapped in or dropped meanwhile",
+            );
+            Ok(Some(BUSY))
         })
     }
 

@@ -4,7 +4,7 @@ use std::ops::{Bound, RangeBounds};
 
 use futures_util::future::BoxFuture;
 
-use crate::backend::table::{Filter, Find, Part, RawVersion, RowSink};
+use crate::backend::table::{Filter, Find, LEFT_ALONE_SECONDS, Part, RawVersion, RowSink};
 use crate::backend::{Backend, Result};
 use crate::column::{ColumnError, ColumnType, ColumnValue, RowReader, StoredColumn};
 use crate::error::EventStoreError;
@@ -34,8 +34,9 @@ const ALL: Part = Part {
 /// look-up may so read a table for 45 seconds after the last sign of life of a killed leader, and for
 /// 15 seconds after a runner that stopped in good order.
 ///
-/// Code that was rolled back reads its own table again when its runner has caught up with the log and
-/// with the version that serves; until then, seconds later as a rule, it reads the one that serves.
+/// Code that was rolled back, or whose runner was away for longer than that, reads its own table again
+/// when its runner has caught up with the log and with the version that serves; until then, seconds
+/// later as a rule, it reads the one that serves. So what was seen there is not unseen.
 ///
 /// # Errors
 ///
@@ -252,11 +253,6 @@ pub(crate) enum Source {
     /// No version serves.
     Nothing(&'static str),
 }
-
-/// For how long a version that doesn't serve may be without a leader and still count as kept up to
-/// date. A follower looks for a free lease every 5 seconds, so a failover doesn't send look-ups to
-/// another table and back.
-const LEFT_ALONE_SECONDS: f64 = 10.0;
 
 /// Chooses among the versions.
 fn choose(versions: &[RawVersion], own: &str) -> Source {

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use crate::backend::table::{RawVersion, Relation, quoted};
+use crate::backend::table::{RawVersion, Relation, indexes, quoted};
 use crate::backend::{Backend, Result};
 use crate::error::EventStoreError;
 use crate::table::TableDef;
@@ -33,7 +33,8 @@ pub(crate) async fn prepare<DB: Backend>(conn: &mut DB::Connection, def: &TableD
     }
 
     let table = def.physical_table();
-    match DB::relation(conn, &table).await? {
+    let found = DB::relation(conn, &table).await?;
+    match found {
         None => create::<DB>(conn, def, &table).await?,
         Some(Relation::Table) => check::<DB>(conn, def, &table).await?,
         Some(_) => return Err(in_use(&table, "is no table; rename or drop it")),
@@ -43,12 +44,17 @@ pub(crate) async fn prepare<DB: Backend>(conn: &mut DB::Connection, def: &TableD
         DB::version_ready(conn, subscription, &own, false).await?;
     }
     DB::version_prepared(conn, subscription, &own).await?;
-    show::<DB>(conn, def, &versions).await
+    show::<DB>(conn, def, &versions, found.is_none()).await
 }
 
 /// A new table starts at the beginning of the log, whatever checkpoint there is: one that came with
 /// a copy of the log, or is left of a table that was dropped, says nothing about this table.
 async fn create<DB: Backend>(conn: &mut DB::Connection, def: &TableDef, table: &str) -> Result<()> {
+    for (index, _) in indexes(table, def.columns) {
+        if let Some(other) = DB::index_table(conn, &index).await? {
+            return Err(renamed(table, &index, &other));
+        }
+    }
     DB::create_table(conn, table, def.columns).await?;
     DB::version_ready(conn, def.subscription, &def.version(), false).await?;
     let id = def.subscription_id();
@@ -56,6 +62,20 @@ async fn create<DB: Backend>(conn: &mut DB::Connection, def: &TableDef, table: &
     DB::reset_checkpoint(conn, &id, 0, token.unwrap_or(0)).await?;
     DB::forget_parked_after(conn, &id, 0).await?;
     Ok(())
+}
+
+/// The error about a table that somebody renamed: its indexes kept their names.
+fn renamed(table: &str, index: &str, other: &str) -> EventStoreError {
+    let (from, to) = (quoted(other), quoted(table));
+    EventStoreError::TableMismatch {
+        table: table.to_owned(),
+        differences: format!(
+            "it is gone, and its index `{index}` is on the table `{other}`, as after a change of \
+             names by hand; undo that (`ALTER TABLE {from} RENAME TO {to}`), or drop `{other}` (on \
+             PostgreSQL `DROP TABLE {from} CASCADE`, with the view that shows it): the table is made \
+             again, from the log"
+        ),
+    }
 }
 
 /// Holds a table against its declaration, and says all that differs.
@@ -116,11 +136,12 @@ async fn check<DB: Backend>(conn: &mut DB::Connection, def: &TableDef, table: &s
 }
 
 /// Sees to the view of the declared name: it shows the version that serves, and that is this one
-/// when there is none.
+/// when there is none. When the table was just `created`, the view may show what was in its place.
 async fn show<DB: Backend>(
     conn: &mut DB::Connection,
     def: &TableDef,
     versions: &[RawVersion],
+    created: bool,
 ) -> Result<()> {
     let serving = versions.iter().find(|version| version.serving);
     let (view, table) = match serving {
@@ -131,7 +152,12 @@ async fn show<DB: Backend>(
         ),
     };
     match (DB::relation(conn, view).await?, serving) {
-        (Some(Relation::View), Some(_)) => Ok(()),
+        (Some(Relation::View), Some(serving)) => {
+            if created && serving.fingerprint == def.version() {
+                DB::point_view(conn, view, &table).await?;
+            }
+            Ok(())
+        }
         (Some(_), _) => Err(taken::<DB>(conn, def, view).await?),
         (None, _) => {
             if serving.is_none() {

@@ -2,9 +2,10 @@
 //! retired long ago. See [`crate::table`] for the states.
 //!
 //! All of it happens in a transaction that locks the registry's row first and ends with the fenced
-//! checkpoint. What may fail for a reason of the user's own (somebody reads the view for minutes,
-//! a view of theirs depends on it) stands behind a savepoint: it is noted as the version's
-//! *hindrance*, said aloud, and tried again.
+//! checkpoint. Folding stands still meanwhile, so no lock is waited for longer than a moment, and the
+//! registry's, which every replica takes, not at all. What may fail for a reason of the user's own
+//! (somebody reads the view for minutes, a view of theirs depends on it) stands behind a savepoint: it
+//! is noted as the version's *hindrance*, said aloud, and tried again.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::table::version::{physical_table, version_id};
 /// How often the leader looks after its table when all is as it should be, and how soon it tries a
 /// swap again that could not be made.
 const REGULAR: Duration = Duration::from_secs(30);
-const SOON: Duration = Duration::from_millis(100);
+pub(crate) const SOON: Duration = Duration::from_millis(100);
 const HINDERED: Duration = Duration::from_secs(5);
 
 /// The times that decide over versions; see the runner's builder.
@@ -34,52 +35,44 @@ pub(crate) struct Upkeep {
     pub(crate) take_over_after: Duration,
 }
 
-/// Does what is due, and answers when to look again.
+/// What a look after a table came to.
+enum Found {
+    /// All is as it should be.
+    Order,
+    /// The version that serves is ahead.
+    Behind,
+    /// Something stands in the way.
+    Hindered(String),
+}
+
+impl From<Option<String>> for Found {
+    fn from(hindrance: Option<String>) -> Self {
+        hindrance.map_or(Self::Order, Self::Hindered)
+    }
+}
+
+/// Does what is due, and answers when to look again; `None` when somebody else has the registry, and
+/// nothing was done.
 pub(crate) async fn upkeep<DB: Backend>(
     conn: &mut DB::Connection,
     def: &TableDef,
     up_to: i64,
     times: &Upkeep,
-) -> Result<Duration> {
+) -> Result<Option<Duration>> {
     let (subscription, own) = (def.subscription, def.version());
-    DB::lock_table(conn, subscription).await?;
+    if !DB::try_lock_table(conn, subscription).await? {
+        return Ok(None);
+    }
     let versions = DB::table_versions(conn, subscription).await?;
     let Some(version) = versions.iter().find(|version| version.fingerprint == own) else {
         // Someone emptied the registry; the next start registers it again.
-        return Ok(REGULAR);
+        return Ok(Some(REGULAR));
     };
-    let table = def.physical_table();
-    // Dropped by hand. SQLite lets a view show what is not there.
-    if DB::relation(conn, &table).await?.is_none() {
-        return Err(EventStoreError::TableMismatch {
-            table,
-            differences: "it is gone; its leader makes it again, from the log".to_owned(),
-        });
-    }
-    let serving = versions.iter().find(|version| version.serving);
-    if version.ready_at.is_none() {
-        // From now on look-ups read it, and may see no less than they did.
-        if !version.serving && !is_ahead::<DB>(conn, def, serving, up_to).await? {
-            return Ok(SOON);
-        }
-        DB::version_ready(conn, subscription, &own, true).await?;
-    }
-    let hindrance = if version.serving {
-        restore_view::<DB>(conn, def, &table).await?;
-        drop_retired::<DB>(conn, subscription, &versions, times).await?
-    } else if !is_due(version, serving, times) {
-        None
-    } else if version.parked > 0 {
-        Some(format!(
-            "{} of its events are parked: `retry_parked` or `drop_parked` them, under \
-             `{}`",
-            version.parked,
-            version_id(subscription, &own),
-        ))
-    } else if !is_ahead::<DB>(conn, def, serving, up_to).await? {
-        return Ok(SOON);
-    } else {
-        swap::<DB>(conn, def, &versions).await?
+    let found = look_after::<DB>(conn, def, up_to, times, &versions, version).await?;
+    let (hindrance, again) = match found {
+        Found::Order => (None, REGULAR),
+        Found::Behind => (None, SOON),
+        Found::Hindered(hindrance) => (Some(hindrance), HINDERED),
     };
     if let Some(hindrance) = &hindrance {
         tracing::warn!(
@@ -91,15 +84,63 @@ pub(crate) async fn upkeep<DB: Backend>(
     if hindrance != version.hindrance {
         DB::version_hindrance(conn, subscription, &own, hindrance.as_deref()).await?;
     }
-    let again = if hindrance.is_some() {
-        HINDERED
-    } else {
-        REGULAR
-    };
     // An older version looks more often, so that it takes over when it should.
-    Ok(again
-        .min(times.take_over_after.max(SOON))
-        .min(times.drop_after.max(SOON)))
+    Ok(Some(
+        again
+            .min(times.take_over_after.max(SOON))
+            .min(times.drop_after.max(SOON)),
+    ))
+}
+
+/// Does what is due for a version, in the registry that is locked.
+async fn look_after<DB: Backend>(
+    conn: &mut DB::Connection,
+    def: &TableDef,
+    up_to: i64,
+    times: &Upkeep,
+    versions: &[RawVersion],
+    version: &RawVersion,
+) -> Result<Found> {
+    let (subscription, own) = (def.subscription, &version.fingerprint);
+    let table = def.physical_table();
+    // Dropped by hand. SQLite lets a view show what is not there.
+    if DB::relation(conn, &table).await?.is_none() {
+        return Err(EventStoreError::TableMismatch {
+            table,
+            differences: "it is gone; its leader makes it again, from the log".to_owned(),
+        });
+    }
+    let serving = versions.iter().find(|version| version.serving);
+    if version.ready_at.is_none() {
+        // From now on look-ups read it, and may see no less than they did.
+        if !version.serving
+            && let Some(not_yet) = not_ahead::<DB>(conn, def, serving, up_to).await?
+        {
+            return Ok(not_yet);
+        }
+        DB::version_ready(conn, subscription, own, true).await?;
+    }
+    if version.serving {
+        restore_view::<DB>(conn, def, &table).await?;
+        return Ok(drop_retired::<DB>(conn, subscription, versions, times)
+            .await?
+            .into());
+    }
+    if !is_due(version, serving, times) {
+        return Ok(Found::Order);
+    }
+    if version.parked > 0 {
+        return Ok(Found::Hindered(format!(
+            "{} of its events are parked: `retry_parked` or `drop_parked` them, under \
+             `{}`",
+            version.parked,
+            version_id(subscription, own),
+        )));
+    }
+    if let Some(not_yet) = not_ahead::<DB>(conn, def, serving, up_to).await? {
+        return Ok(not_yet);
+    }
+    Ok(swap::<DB>(conn, def, versions).await?.into())
 }
 
 /// A newer version takes the place of the one that serves at once; an older one, whose code was
@@ -112,23 +153,37 @@ fn is_due(version: &RawVersion, serving: Option<&RawVersion>, times: &Upkeep) ->
     })
 }
 
-/// Whether the version is as far as the one that serves, so that no reader sees the table go back.
-/// That one's checkpoint stays locked until the swap is done or given up.
-async fn is_ahead<DB: Backend>(
+/// What keeps the version from being as far as the one that serves, so that no reader sees the table
+/// go back; `None` when it is. That one's checkpoint stays locked until the swap is done or given up.
+async fn not_ahead<DB: Backend>(
     conn: &mut DB::Connection,
     def: &TableDef,
     serving: Option<&RawVersion>,
     up_to: i64,
-) -> Result<bool> {
+) -> Result<Option<Found>> {
     let Some(serving) = serving else {
-        return Ok(true);
+        return Ok(None);
     };
     if serving.position.is_some_and(|position| position > up_to) {
-        return Ok(false);
+        return Ok(Some(Found::Behind));
     }
     let id = version_id(def.subscription, &serving.fingerprint);
-    let position = DB::lock_checkpoint(conn, &id).await?;
-    Ok(position.is_none_or(|position| position <= up_to))
+    let mut savepoint = conn.begin().await?;
+    match DB::lock_checkpoint(&mut savepoint, &id).await {
+        Ok(position) => {
+            savepoint.commit().await?;
+            let behind = position.is_some_and(|position| position > up_to);
+            Ok(behind.then_some(Found::Behind))
+        }
+        Err(error) if error.db_kind() == Some(DbErrorKind::LockTimeout) => {
+            savepoint.rollback().await?;
+            Ok(Some(Found::Hindered(format!(
+                "a transaction that doesn't end holds the checkpoint of the version that serves, \
+                 `{id}`; if the process of its leader was stopped, end it"
+            ))))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Swaps the version's table in, or answers what hinders it.
@@ -268,7 +323,15 @@ pub(crate) async fn note<DB: Backend>(
     def: &TableDef,
     hindrance: Option<&str>,
 ) -> Result<()> {
-    DB::lock_table(conn, def.subscription).await?;
+    if hindrance.is_some() {
+        DB::lock_table(conn, def.subscription).await?;
+    } else if !DB::try_lock_table(conn, def.subscription).await? {
+        // There is time for it later, and folding would stand still meanwhile.
+        return Err(EventStoreError::Timeout {
+            what: format!("the lock on the registry of `{}`", def.subscription),
+            waited: Duration::ZERO,
+        });
+    }
     let hindrance = hindrance.map(|text| {
         // PostgreSQL has no place for a NUL.
         text[..text.floor_char_boundary(MAX_HINDRANCE_BYTES)].replace('\0', "\u{fffd}")

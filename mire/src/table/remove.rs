@@ -21,7 +21,8 @@ use crate::table::rebuild::drop_version;
 /// # }
 /// ```
 ///
-/// Code that still declares it builds its table again when its runner starts.
+/// Code that still declares it builds its table again when its runner starts. From here on the name may
+/// be that of a subscription without a table, which a runner refuses before.
 ///
 /// # Errors
 ///
@@ -37,7 +38,7 @@ pub async fn remove<DB: Backend>(store: &EventStore<DB>, subscription: &str) -> 
         value,
         mend,
     };
-    let mut tx = DB::begin(store.db(), TxLimits::default()).await?;
+    let mut tx = DB::begin(store.db(), TxLimits::of(store.db())).await?;
     let conn = &mut tx.tx;
     // Before it is locked, since that registers it.
     if DB::table_versions(conn, subscription).await?.is_empty() {

@@ -74,9 +74,9 @@ pub struct TableVersion {
     pub retired_at: Option<DateTime<Utc>>,
     /// When its table was dropped.
     pub dropped_at: Option<DateTime<Utc>>,
-    /// What it lacks to go on: the error that stopped its leader, or that nobody leads it though it is
-    /// behind; what kept it from being swapped in, or a retired table from being dropped, when it was
-    /// last tried.
+    /// What it lacks to go on: the error that stopped its leader, or that it meets for now, or that
+    /// nobody leads it though it is behind, and serves or is newer than the one that does; what kept
+    /// it from being swapped in, or a retired table from being dropped, when it was last tried.
     pub hindrance: Option<String>,
 }
 
@@ -97,14 +97,23 @@ pub async fn status<P: TableProjection, DB: Backend>(
     let versions = DB::table_versions(&mut conn, P::TABLE.subscription).await?;
     let head = DB::safe_head(&mut conn).await?.position;
     let own = P::TABLE.version();
+    let serving = versions.iter().find(|version| version.serving);
+    let serving = serving.map(|version| version.generation);
     let versions = versions
         .into_iter()
-        .map(|version| described(P::TABLE.subscription, &own, head, version))
+        .map(|version| described(P::TABLE.subscription, &own, head, serving, version))
         .collect();
     Ok(TableStatus { head, versions })
 }
 
-fn described(subscription: &str, own: &str, head: i64, version: RawVersion) -> TableVersion {
+/// `serving` is the generation of the version that serves.
+fn described(
+    subscription: &str,
+    own: &str,
+    head: i64,
+    serving: Option<i64>,
+    version: RawVersion,
+) -> TableVersion {
     let dropped = version.dropped_at.is_some();
     // The checkpoint of a table that was dropped says nothing.
     let position = version.position.filter(|_| !dropped).unwrap_or(0);
@@ -123,8 +132,10 @@ fn described(subscription: &str, own: &str, head: i64, version: RawVersion) -> T
         Some(rate) if version.live => Some(seconds(lag as f64 / rate)),
         _ => None,
     };
-    // A retired one needs no leader.
-    let nobody = !version.live && lag > 0 && !dropped && version.retired_at.is_none();
+    // A retired one needs no leader, nor one that was given up before it came to serve.
+    let needed =
+        version.retired_at.is_none() && serving.is_none_or(|serving| version.generation >= serving);
+    let nobody = needed && !version.live && lag > 0 && !dropped;
     let hindrance = match version.hindrance {
         hindrance if !nobody => hindrance,
         None => Some("nobody leads it; start a runner of this version".to_owned()),

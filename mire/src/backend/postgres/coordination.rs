@@ -74,13 +74,20 @@ impl Coordination for Postgres {
             .await?)
     }
 
-    async fn begin_leading(db: &Db<Self>, subscription_id: &str) -> Result<WriteTx<Self>> {
+    async fn begin_leading(
+        db: &Db<Self>,
+        subscription_id: &str,
+        lock: Option<Duration>,
+    ) -> Result<WriteTx<Self>> {
         // All in one round trip, which takes no parameters; hex needs no quoting.
         let id: String = subscription_id
             .bytes()
             .map(|b| format!("{b:02x}"))
             .collect();
-        let statement = include_str!("queries/begin_leading.sql").replace("$1", &id);
+        let mut statement = include_str!("queries/begin_leading.sql").replace("$1", &id);
+        if let Some(lock) = lock {
+            statement.push_str(&super::limit("lock_timeout", lock));
+        }
         let tx = db.pool.begin_with(AssertSqlSafe(statement)).await?;
         Ok(WriteTx { tx, turn: () })
     }

@@ -5,14 +5,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection as _, Executor, PgConnection, Postgres, Row as _};
 
 use crate::backend::Result;
 use crate::backend::table::{
-    Filter, Find, FoundColumn, RawVersion, Relation, RowSink, Tables, VersionTable, key_index,
-    listed, on_conflict, quoted,
+    Filter, Find, FoundColumn, RawVersion, Relation, RowSink, Tables, VersionTable, indexes,
+    key_index, listed, on_conflict, quoted,
 };
 use crate::column::{ColumnDef, ColumnKind, ColumnValue, ColumnVec};
 use crate::error::EventStoreError;
@@ -236,6 +237,13 @@ impl Tables for Postgres {
         rows.iter().map(lock_holder).collect()
     }
 
+    async fn index_table(conn: &mut PgConnection, index: &str) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar(include_str!("queries/index_table.sql"))
+            .bind(quoted(index))
+            .fetch_optional(conn)
+            .await?)
+    }
+
     async fn table_columns(conn: &mut PgConnection, table: &str) -> Result<Vec<FoundColumn>> {
         let rows: Vec<(String, String, bool, bool, bool)> =
             sqlx::query_as(include_str!("queries/table_columns.sql"))
@@ -280,16 +288,14 @@ impl Tables for Postgres {
             "CREATE TABLE {} ({described}) WITH (fillfactor = 80)",
             quoted(table)
         );
-        for (index, column) in columns.iter().enumerate() {
-            if column.is_indexed() && !column.is_key() {
-                let key = quoted(columns[key_index(columns)].name());
-                sql.push_str(&format!(
-                    "; CREATE INDEX {} ON {} ({}, {key})",
-                    quoted(&format!("{table}_i{index}")),
-                    quoted(table),
-                    quoted(column.name()),
-                ));
-            }
+        for (index, column) in indexes(table, columns) {
+            let key = quoted(columns[key_index(columns)].name());
+            sql.push_str(&format!(
+                "; CREATE INDEX {} ON {} ({}, {key})",
+                quoted(&index),
+                quoted(table),
+                quoted(column.name()),
+            ));
         }
         run(conn, sql).await
     }
@@ -335,6 +341,19 @@ impl Tables for Postgres {
                 .await?;
         }
         Ok(())
+    }
+
+    async fn try_lock_table(conn: &mut PgConnection, subscription: &str) -> Result<bool> {
+        sqlx::query(include_str!("queries/register_table.sql"))
+            .bind(subscription)
+            .execute(&mut *conn)
+            .await?;
+        let locked: Option<i32> = sqlx::query_scalar(include_str!("queries/try_lock_table.sql"))
+            .bind(subscription)
+            .fetch_optional(&mut *conn)
+            .await?;
+        run(conn, DDL_PATIENCE.to_owned()).await?;
+        Ok(locked.is_some())
     }
 
     async fn table_versions(
@@ -394,6 +413,22 @@ impl Tables for Postgres {
             .execute(conn)
             .await?;
         Ok(())
+    }
+
+    async fn left_alone(
+        conn: &mut PgConnection,
+        subscription_id: &str,
+        seconds: f64,
+        former: Option<DateTime<Utc>>,
+    ) -> Result<Option<(String, String)>> {
+        let row: (Option<String>, Option<String>) =
+            sqlx::query_as(include_str!("queries/left_alone.sql"))
+                .bind(subscription_id)
+                .bind(seconds)
+                .bind(former)
+                .fetch_one(conn)
+                .await?;
+        Ok(row.0.zip(row.1))
     }
 
     async fn version_dropped(

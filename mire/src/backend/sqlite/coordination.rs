@@ -52,7 +52,11 @@ impl Coordination for Sqlite {
             .await?)
     }
 
-    async fn begin_leading(db: &Db<Self>, _subscription_id: &str) -> Result<WriteTx<Self>> {
+    async fn begin_leading(
+        db: &Db<Self>,
+        _subscription_id: &str,
+        _lock: Option<Duration>,
+    ) -> Result<WriteTx<Self>> {
         Self::begin(db, TxLimits::default()).await
     }
 

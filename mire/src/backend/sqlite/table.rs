@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use chrono::{DateTime, Utc};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Executor, Row as _, Sqlite, SqliteConnection};
@@ -11,8 +12,8 @@ use super::append::time;
 use super::rows::{DATE, DATE_TIME, TIME, TIMESTAMP};
 use crate::backend::Result;
 use crate::backend::table::{
-    Filter, Find, FoundColumn, RawVersion, Relation, RowSink, Tables, VersionTable, key_index,
-    listed, on_conflict, qualified, quoted,
+    Filter, Find, FoundColumn, RawVersion, Relation, RowSink, Tables, VersionTable, indexes,
+    key_index, listed, on_conflict, qualified, quoted,
 };
 use crate::column::{ColumnDef, ColumnKind, ColumnValue, ColumnVec};
 use crate::error::EventStoreError;
@@ -251,6 +252,13 @@ impl Tables for Sqlite {
         Ok(Vec::new())
     }
 
+    async fn index_table(conn: &mut SqliteConnection, index: &str) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar(include_str!("queries/index_table.sql"))
+            .bind(index)
+            .fetch_optional(conn)
+            .await?)
+    }
+
     async fn table_columns(conn: &mut SqliteConnection, table: &str) -> Result<Vec<FoundColumn>> {
         let rows: Vec<(String, String, bool, bool, bool)> =
             sqlx::query_as(include_str!("queries/table_columns.sql"))
@@ -290,17 +298,15 @@ impl Tables for Sqlite {
             "CREATE TABLE {} ({described}) STRICT, WITHOUT ROWID",
             quoted(table)
         );
-        for (index, column) in columns.iter().enumerate() {
-            if column.is_indexed() && !column.is_key() {
-                // The key follows by itself in a table without row ids.
-                let _ = write!(
-                    sql,
-                    "; CREATE INDEX {} ON {} ({})",
-                    quoted(&format!("{table}_i{index}")),
-                    quoted(table),
-                    quoted(column.name()),
-                );
-            }
+        for (index, column) in indexes(table, columns) {
+            // The key follows by itself in a table without row ids.
+            let _ = write!(
+                sql,
+                "; CREATE INDEX {} ON {} ({})",
+                quoted(&index),
+                quoted(table),
+                quoted(column.name()),
+            );
         }
         run(conn, sql).await
     }
@@ -331,6 +337,11 @@ impl Tables for Sqlite {
             .execute(conn)
             .await?;
         Ok(())
+    }
+
+    async fn try_lock_table(conn: &mut SqliteConnection, subscription: &str) -> Result<bool> {
+        Self::lock_table(conn, subscription).await?;
+        Ok(true)
     }
 
     async fn table_versions(
@@ -390,6 +401,20 @@ impl Tables for Sqlite {
             .execute(conn)
             .await?;
         Ok(())
+    }
+
+    async fn left_alone(
+        conn: &mut SqliteConnection,
+        subscription_id: &str,
+        seconds: f64,
+        former: Option<DateTime<Utc>>,
+    ) -> Result<Option<(String, String)>> {
+        Ok(sqlx::query_as(include_str!("queries/left_alone.sql"))
+            .bind(subscription_id)
+            .bind(seconds)
+            .bind(former.map(|former| former.timestamp_micros()))
+            .fetch_optional(conn)
+            .await?)
     }
 
     async fn version_dropped(

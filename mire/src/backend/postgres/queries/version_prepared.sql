@@ -1,4 +1,5 @@
--- A runner starts with a version: a sign of life, and the beginning of what its rate is measured by.
+-- A runner starts with a version, or it begins anew: a sign of life, and the beginning of what its rate
+-- is measured by.
 -- $1: subscription, $2: fingerprint
 UPDATE mire_table_versions
    SET prepared_at = clock_timestamp(), dropped_at = NULL,
