@@ -1,8 +1,10 @@
 //! PostgreSQL. Each statement is a file under `postgres/queries/`.
 
 mod append;
+mod columns;
 mod coordination;
 mod import;
+mod lock_holders;
 mod migrate;
 mod read;
 mod rows;

@@ -6,16 +6,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::query::Query;
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection as _, Executor, PgConnection, Postgres, Row as _};
 
+use super::columns::{array, bind_column, bind_value, give_rows, type_of};
+use super::lock_holders;
 use crate::backend::Result;
 use crate::backend::table::{
     Filter, Find, FoundColumn, RawVersion, Relation, RowSink, Tables, VersionTable, indexes,
     key_index, listed, on_conflict, quoted,
 };
-use crate::column::{ColumnDef, ColumnKind, ColumnValue, ColumnVec};
+use crate::column::{ColumnDef, ColumnKind, ColumnVec};
 use crate::error::EventStoreError;
 
 /// The statements of one table's pages.
@@ -29,90 +30,6 @@ pub struct Statements {
 /// How long a change of a view or table waits for those who read it. Whoever wants to read it
 /// meanwhile waits behind the change.
 const DDL_PATIENCE: &str = "SET LOCAL lock_timeout = 300";
-
-fn array(kind: ColumnKind) -> &'static str {
-    match kind {
-        ColumnKind::Json => "text",
-        kind => type_of(kind),
-    }
-}
-
-fn type_of(kind: ColumnKind) -> &'static str {
-    match kind {
-        ColumnKind::Bool => "boolean",
-        ColumnKind::I16 => "smallint",
-        ColumnKind::I32 => "integer",
-        ColumnKind::I64 => "bigint",
-        ColumnKind::F32 => "real",
-        ColumnKind::F64 => "double precision",
-        ColumnKind::Text => "text",
-        ColumnKind::Uuid => "uuid",
-        ColumnKind::Timestamp => "timestamp with time zone",
-        ColumnKind::Date => "date",
-        ColumnKind::Time => "time without time zone",
-        ColumnKind::DateTime => "timestamp without time zone",
-        ColumnKind::Bytes => "bytea",
-        ColumnKind::Json => "jsonb",
-    }
-}
-
-type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
-
-fn bind_column<'q>(query: PgQuery<'q>, column: ColumnVec) -> PgQuery<'q> {
-    match column {
-        ColumnVec::Bool(values) => query.bind(values),
-        ColumnVec::I16(values) => query.bind(values),
-        ColumnVec::I32(values) => query.bind(values),
-        ColumnVec::I64(values) => query.bind(values),
-        ColumnVec::F32(values) => query.bind(values),
-        ColumnVec::F64(values) => query.bind(values),
-        ColumnVec::Text(values) => query.bind(values),
-        ColumnVec::Uuid(values) => query.bind(values),
-        ColumnVec::Timestamp(values) => query.bind(values),
-        ColumnVec::Date(values) => query.bind(values),
-        ColumnVec::Time(values) => query.bind(values),
-        ColumnVec::DateTime(values) => query.bind(values),
-        ColumnVec::Bytes(values) => query.bind(values),
-        ColumnVec::Json(values) => {
-            let texts: Vec<Option<String>> = values
-                .into_iter()
-                .map(|json| json.map(crate::column::Json::into_text))
-                .collect();
-            query.bind(texts)
-        }
-    }
-}
-
-fn bind_value<'q>(query: PgQuery<'q>, value: ColumnValue) -> PgQuery<'q> {
-    match value {
-        ColumnValue::Null => query.bind(None::<String>),
-        ColumnValue::Bool(value) => query.bind(value),
-        ColumnValue::I16(value) => query.bind(value),
-        ColumnValue::I32(value) => query.bind(value),
-        ColumnValue::I64(value) => query.bind(value),
-        ColumnValue::F32(value) => query.bind(value),
-        ColumnValue::F64(value) => query.bind(value),
-        ColumnValue::Text(value) => query.bind(value),
-        ColumnValue::Uuid(value) => query.bind(value),
-        ColumnValue::Timestamp(value) => query.bind(value),
-        ColumnValue::Date(value) => query.bind(value),
-        ColumnValue::Time(value) => query.bind(value),
-        ColumnValue::DateTime(value) => query.bind(value),
-        ColumnValue::Bytes(value) => query.bind(value),
-        ColumnValue::Json(value) => query.bind(value.into_text()),
-    }
-}
-
-async fn give_rows(
-    conn: &mut PgConnection,
-    query: PgQuery<'_>,
-    sink: &mut RowSink<'_>,
-) -> Result<()> {
-    for row in query.fetch_all(conn).await? {
-        sink(&row)?;
-    }
-    Ok(())
-}
 
 async fn run(conn: &mut PgConnection, sql: String) -> Result<()> {
     conn.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await?;
@@ -230,11 +147,7 @@ impl Tables for Postgres {
     }
 
     async fn lock_holders(conn: &mut PgConnection, name: &str) -> Result<Vec<String>> {
-        let rows = sqlx::query(include_str!("queries/lock_holders.sql"))
-            .bind(quoted(name))
-            .fetch_all(conn)
-            .await?;
-        rows.iter().map(lock_holder).collect()
+        lock_holders::of(conn, name).await
     }
 
     async fn index_table(conn: &mut PgConnection, index: &str) -> Result<Option<String>> {
@@ -541,31 +454,6 @@ fn version(row: &PgRow) -> Result<RawVersion> {
         idle_seconds: row.try_get(13)?,
         parked: row.try_get(14)?,
     })
-}
-
-fn lock_holder(row: &PgRow) -> Result<String> {
-    let Some(pid) = row.try_get::<Option<i32>, _>("pid")? else {
-        return Ok("a prepared transaction: `pg_prepared_xacts` lists them".to_owned());
-    };
-    let known: Vec<String> = [
-        row.try_get::<Option<String>, _>("application")?
-            .map(|name| format!("`{name}`")),
-        row.try_get("state")?,
-        row.try_get::<Option<String>, _>("begun")?
-            .map(|time| format!("since {time}")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    // Of other roles' sessions not everybody is told more.
-    let known = if known.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", known.join(", "))
-    };
-    Ok(format!(
-        "session {pid}{known}: let it finish, or end it with `SELECT pg_terminate_backend({pid})`"
-    ))
 }
 
 /// `feature_not_supported`: what a prepared statement answers would have other types.
