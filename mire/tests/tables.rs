@@ -690,6 +690,31 @@ async fn a_table_that_was_altered_is_refused_with_all_that_differs<DB: TestBacke
     }
 }
 
+async fn a_table_that_is_altered_under_its_leader_says_what_differs<DB: TestBackend>() {
+    let (store, _database) = DB::fresh().await;
+    append(&store, "account-1", [1]).await;
+    let running = start(fast(&store, "a").subscribe_table::<One>());
+    store.wait_for("balances", 1, PATIENCE).await.unwrap();
+    let mut conn = store.pool().acquire().await.unwrap();
+    DB::run(
+        &mut conn,
+        "ALTER TABLE balances__00000001 RENAME COLUMN last_position TO lost",
+    )
+    .await;
+    append(&store, "account-1", [2]).await;
+    until("it says what differs", || async {
+        let status = table::status::<One, DB>(&store).await.unwrap();
+        let own = status.own().and_then(|own| own.hindrance.as_ref());
+        own.is_some_and(|text| {
+            text.contains("the column `last_position` is missing")
+                && text.contains("undo the change")
+        })
+    })
+    .await;
+    running.0.cancel();
+    let _ = running.1.await.unwrap();
+}
+
 async fn an_index_that_was_dropped_is_missed<DB: TestBackend>() {
     let (store, _database) = DB::fresh().await;
     follow::<One, DB>(&store, 10).await;
@@ -994,6 +1019,7 @@ conformance!(
     an_event_whose_fold_panics_is_parked_and_all_others_take_effect,
     an_event_that_cannot_be_read_stops_the_runner_at_once,
     a_table_that_was_altered_is_refused_with_all_that_differs,
+    a_table_that_is_altered_under_its_leader_says_what_differs,
     an_index_that_was_dropped_is_missed,
     a_table_that_was_dropped_is_built_anew_from_the_start,
     a_table_that_is_built_anew_has_no_parked_events,

@@ -19,7 +19,9 @@ impl<DB: Backend> Leader<'_, DB> {
         let Handler::Transactional(handler) = &self.member.handler else {
             return false;
         };
-        let of_table = matches!(error, EventStoreError::TableMismatch { .. });
+        // A table that was altered is held against its declaration, which says all that differs.
+        let of_table = matches!(error, EventStoreError::TableMismatch { .. })
+            || handler.minds_catching_up() && DB::is_shape_error(error);
         let prepared = if of_table || DB::is_missing_table(error) {
             let prepare = async {
                 let db = self.member.store.db();

@@ -260,7 +260,7 @@ fn choose(versions: &[RawVersion], own: &str) -> Source {
     let mut or_own = false;
     let why_not = match versions.iter().find(|version| version.fingerprint == own) {
         None => "is not complete",
-        Some(version) if version.dropped_at.is_some() => "was dropped, since nobody led it",
+        Some(version) if version.dropped_at.is_some() => "was dropped",
         Some(version) if version.serving => return Source::Own,
         Some(version) if version.ready_at.is_none() => "is not complete",
         Some(version) if is_left_alone(version, serving) => "is behind, since nobody leads it",
