@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use crate::common::backends::TestBackend;
 use crate::common::projections::{
-    CREATE_SEEN, Running, Writer, append, caught_up, fast, leader, seen, seen_of, start, stop,
-    until,
+    CREATE_SEEN, PATIENCE, Plain, Running, Writer, append, caught_up, fast, leader, seen, seen_of,
+    start, stop, until,
 };
 use crate::common::proxy;
+use crate::common::tables::Balance;
 use crate::common::{Account, AccountEvent, deposited};
 use mire::{
     AggregateRoot, Append, Event, EventStore, ExpectedVersion, FailurePolicy, HandledEvent,
@@ -105,6 +106,46 @@ async fn what_could_not_be_told_is_told_again() {
         caught_up(&store).await;
         assert_eq!(seen(&store).await.len() as i64, n);
     }
+    stop(running).await;
+}
+
+/// A table of the same name is a mistake, and takes the name; what its other owner has yet to do is not
+/// lost by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_failure_a_leader_goes_on_from_its_own_checkpoint() {
+    let (store, _database) = set_up().await;
+    let run = async |sql: &'static str| {
+        sqlx::raw_sql(sql).execute(store.pool()).await.unwrap();
+    };
+    let acting = Plain::new();
+    let running = start(fast(&store, "a").subscribe("balances", acting.clone()));
+    append(&store, "account-1", [1]).await;
+    until("it acts", || async { acting.got() == [1] }).await;
+    run("CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN RAISE EXCEPTION 'it breaks' USING ERRCODE = '08006'; END $$;
+         CREATE TRIGGER fail BEFORE UPDATE ON mire_checkpoints FOR EACH ROW
+         WHEN (NEW.subscription_id = 'balances') EXECUTE FUNCTION fail()")
+    .await;
+    append(&store, "account-1", [2, 3]).await;
+    let far = EventStore::new(store.pool().clone());
+    let table = start(fast(&far, "b").subscribe_table::<Balance<1>>());
+    store
+        .wait_for("balances@00000001", 3, PATIENCE)
+        .await
+        .unwrap();
+    // It fails on while the table is ahead.
+    let tried = acting.got().len();
+    until("it has tried again", || async {
+        acting.got().len() > tried + 2
+    })
+    .await;
+    run("DROP TRIGGER fail ON mire_checkpoints").await;
+    until("its own checkpoint is there", || async {
+        let own = "SELECT position FROM mire_checkpoints WHERE subscription_id = 'balances'";
+        <Postgres as TestBackend>::number(&store, own).await == 3
+    })
+    .await;
+    stop(table).await;
     stop(running).await;
 }
 

@@ -139,11 +139,19 @@ impl<'m, DB: Backend> Leader<'m, DB> {
             }
             pause = (pause * 2).min(PAUSE_MAX);
             // A commit whose answer was lost may have gone through.
-            if let Ok(Some(position)) = self.member.store.checkpoint(self.member.id()).await {
+            if let Ok(Some(position)) = self.checkpoint().await {
                 self.position = position;
                 self.handled = position;
             }
         }
+    }
+
+    /// Its own checkpoint: what takes a name of a user's may mean the one of a table.
+    async fn checkpoint(&self) -> StoreResult<Option<i64>> {
+        let mut conn = self.member.store.pool().acquire().await?;
+        let all = DB::checkpoints(&mut conn).await?;
+        let own = all.into_iter().find(|(id, _)| id == self.member.id());
+        Ok(own.map(|(_, position)| position))
     }
 
     async fn deliver(&mut self) -> Result<Infallible, End> {
