@@ -4,7 +4,7 @@ use crate::upcast::DecodeError;
 
 mod told;
 
-pub(crate) use told::told;
+pub(crate) use told::{is_depended_on, told};
 
 /// Why the store could not do what it was asked. Nothing was written, unless a variant says
 /// otherwise.
@@ -174,6 +174,15 @@ pub enum EventStoreError {
         table: String,
         /// What differs, and the mend.
         differences: String,
+    },
+
+    /// A projection's table can't be dropped: something of the user's own depends on it.
+    #[error("table `{table}` can't be dropped: {reason}")]
+    TableInUse {
+        /// The declared name.
+        table: String,
+        /// What depends on it, and the mend.
+        reason: String,
     },
 
     /// This code's version of a table is not complete, or nobody keeps it up to date any more, and

@@ -1207,6 +1207,26 @@ mod on_postgres {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_view_of_the_users_own_keeps_tables_from_being_removed() {
+        let (store, _database) = Postgres::fresh().await;
+        append(&store, "account-1", 1..=10).await;
+        follow::<One, Postgres>(&store).await;
+        run(&store, "CREATE VIEW mine AS SELECT events FROM balances").await;
+        let error = table::remove(&store, "balances").await.unwrap_err();
+        let EventStoreError::TableInUse { table, .. } = &error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(table, "balances");
+        for part in ["view mine depends on view balances", "drop what depends"] {
+            assert!(error.to_string().contains(part), "{part}: {error}");
+        }
+        assert_eq!(events_shown(&store).await, 10);
+        run(&store, "DROP VIEW mine").await;
+        table::remove(&store, "balances").await.unwrap();
+        assert!(!Postgres::exists(&store, "balances").await);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_reader_that_takes_its_time_delays_the_swap_and_no_other_reader() {
         let (store, _database) = Postgres::fresh().await;
         append(&store, "account-1", 1..=10).await;

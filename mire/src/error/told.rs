@@ -3,6 +3,8 @@
 
 use std::error::Error;
 
+use super::EventStoreError;
+
 /// The error with all that it was caused by.
 pub(crate) fn told(error: &(dyn Error + 'static)) -> String {
     let mut told: Vec<String> = Vec::new();
@@ -47,3 +49,13 @@ fn of_database(error: &dyn sqlx::error::DatabaseError) -> String {
 
 #[cfg(feature = "postgres")]
 const DEPENDENT_OBJECTS: &str = "2BP01";
+
+/// Whether something can't be dropped, since other things depend on it. SQLite drops it all the same.
+pub(crate) fn is_depended_on(error: &EventStoreError) -> bool {
+    #[cfg(feature = "postgres")]
+    if let EventStoreError::Database(sqlx::Error::Database(error)) = error {
+        return error.code().as_deref() == Some(DEPENDENT_OBJECTS);
+    }
+    let _ = error;
+    false
+}

@@ -193,7 +193,8 @@ pub(crate) async fn taken<DB: Backend>(
         },
         None => in_use(
             name,
-            "is not mire's; rename it, or give the projection's table another name",
+            "is not mire's; rename it, or give the projection's table another name (on PostgreSQL a \
+             name is that of any schema in `search_path`)",
         ),
     })
 }

@@ -1,7 +1,7 @@
 //! Removing the tables of a subscription that no code declares any more.
 
 use crate::backend::{Backend, Result, TxLimits};
-use crate::error::EventStoreError;
+use crate::error::{EventStoreError, is_depended_on, told};
 use crate::store::EventStore;
 use crate::table::rebuild::drop_version;
 
@@ -27,7 +27,8 @@ use crate::table::rebuild::drop_version;
 /// # Errors
 ///
 /// [`EventStoreError::InvalidArgument`] for a subscription that never kept a table, and for one that
-/// a worker leads. [`EventStoreError::Database`], such as for a view of your own that reads the table.
+/// a worker leads; [`EventStoreError::TableInUse`] on PostgreSQL for a view of your own that reads the
+/// table, and [`EventStoreError::Database`].
 ///
 /// # Cancel safety
 ///
@@ -56,7 +57,14 @@ pub async fn remove<DB: Backend>(store: &EventStore<DB>, subscription: &str) -> 
         ));
     }
     for version in versions.iter().filter(|it| it.dropped_at.is_none()) {
-        drop_version::<DB>(conn, subscription, &versions, version).await?;
+        let dropped = drop_version::<DB>(conn, subscription, &versions, version).await;
+        dropped.map_err(|error| match is_depended_on(&error) {
+            true => EventStoreError::TableInUse {
+                table: version.table_name.clone(),
+                reason: told(&error),
+            },
+            false => error,
+        })?;
     }
     DB::serve_none(conn, subscription).await?;
     tx.commit().await
