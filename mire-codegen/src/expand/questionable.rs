@@ -33,6 +33,10 @@ pub(crate) fn questionable(ty: &TokenStream) -> Option<TokenStream> {
         } else {
             last
         };
+        // `Option<A, B>` is no type that could be asked for; rustc says so.
+        if are_several(&tokens[2..end]) {
+            return None;
+        }
         let inner: TokenStream = tokens[2..end].iter().cloned().collect();
         // Of a `Box<str>` there is nothing to ask, and of a `Box<[T]>` all.
         return match names::path_text(&inner) {
@@ -49,6 +53,25 @@ pub(crate) fn questionable(ty: &TokenStream) -> Option<TokenStream> {
     (!certain).then(|| ty.clone())
 }
 
+/// Whether a comma stands between arguments, and not within one's own.
+fn are_several(arguments: &[TokenTree]) -> bool {
+    let mut depth = 0_usize;
+    let mut before = ' ';
+    arguments.iter().any(|token| {
+        let TokenTree::Punct(punct) = token else {
+            before = ' ';
+            return false;
+        };
+        match punct.as_char() {
+            '<' => depth += 1,
+            '>' if before != '-' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        before = punct.as_char();
+        before == ',' && depth == 0
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +86,9 @@ mod tests {
         assert_eq!(asked("Option<Vec<String>>"), None);
         assert_eq!(asked("Option<String,>"), None);
         assert_eq!(asked("Option<>"), None);
+        assert_eq!(asked("Option<Money, Money>"), None);
+        let map = "Option<Map<fn() -> Money, Money>>";
+        assert_eq!(asked(map).as_deref(), Some("Map<fn()->Money,Money>"));
         assert_eq!(asked("::std::vec::Vec<u8>"), None);
         assert_eq!(asked("Money").as_deref(), Some("Money"));
         assert_eq!(asked("Vec<Option<Money,>>").as_deref(), Some("Money"));
