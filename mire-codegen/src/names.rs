@@ -112,9 +112,13 @@ pub(crate) fn may_use(body: &TokenStream, variable: &str) -> bool {
     };
     tokens.iter().enumerate().any(|(at, token)| match token {
         TokenTree::Ident(ident) if ident == variable => {
-            // `..name` is a range.
-            let is_member = is_punct(at.checked_sub(1), '.') && !is_punct(at.checked_sub(2), '.');
-            !is_member && !is_punct(Some(at + 1), ':')
+            let before = |char| is_punct(at.checked_sub(1), char);
+            let twice = |char| before(char) && is_punct(at.checked_sub(2), char);
+            // `..name` is a range, `name != x` compares, and `'name` is a loop's.
+            let is_member = before('.') && !twice('.');
+            let is_macro = is_punct(Some(at + 1), '!') && !is_punct(Some(at + 2), '=');
+            let is_module = twice(':') || is_punct(Some(at + 1), ':');
+            !is_member && !is_macro && !is_module && !before('\'')
         }
         TokenTree::Group(group) => may_use(&group.stream(), variable),
         _ => false,
@@ -380,13 +384,13 @@ mod tests {
 
     #[test]
     fn a_variable_is_used_where_it_stands_for_itself() {
-        let body: TokenStream = "{ self.a.b(); S { c: d, e }; f::g; 0..h; i.j; k(&l) }"
-            .parse()
-            .unwrap();
-        let used: String = ('a'..='l')
+        let body =
+            "{ self.a.b(); S { c: d, e }; f::g; 0..h; i.j; k(&l); m!(); n != 1; 'o: loop {} }";
+        let body: TokenStream = body.parse().unwrap();
+        let used: String = ('a'..='o')
             .filter(|name| may_use(&body, &name.to_string()))
             .collect();
-        assert_eq!(used, "deghikl");
+        assert_eq!(used, "dehikln");
     }
 
     #[test]

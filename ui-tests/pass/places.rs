@@ -367,7 +367,37 @@ fn wide_events() {
         ) {
             // The fields of the event that have these names aren't used.
             let old = std::mem::take(&mut self.city);
+            'house: for n in 0..2 {
+                if n > 0 {
+                    break 'house;
+                }
+            }
             self.last = format!("{old}{street}");
+        }
+
+        #[command]
+        #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
+        fn send(
+            &self,
+            name: String,
+            city: String,
+            street: String,
+            house: u16,
+            may_write: bool,
+            may_call: bool,
+            is_first: bool,
+            is_old: bool,
+        ) -> FormEvent {
+            FormEvent::Sent {
+                name,
+                city,
+                street,
+                house,
+                may_write,
+                may_call,
+                is_first,
+                is_old,
+            }
         }
     );
 

@@ -112,6 +112,64 @@ mire::aggregate!(
     }
 );
 
+/// What holds another type, and stores it in a way of its own: as text.
+#[derive(Debug, Clone, PartialEq)]
+struct Own<T>(T);
+
+impl<T: std::fmt::Debug> Serialize for Own<T> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{:?}", self.0))
+    }
+}
+
+impl<'de, T: Default> Deserialize<'de> for Own<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(|_| Self(T::default()))
+    }
+}
+
+/// What is read as an option is, under any name.
+type Remark = Option<String>;
+
+mire::aggregate!(
+    /// What is stored in the type's own way, or may be.
+    #[aggregate(category = "leaf", snapshot_every = 10)]
+    #[derive(Debug)]
+    struct Leaf {
+        #[serde(skip)]
+        kind: std::marker::PhantomData<fn() -> i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        remark: Remark,
+        #[cfg_attr(debug_assertions, doc = "Seen sometimes.")]
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seen: Option<i64>,
+        #[cfg(all())]
+        #[serde(rename = "at")]
+        here: i64,
+        #[cfg(any())]
+        #[serde(rename = "at")]
+        there: i64,
+    }
+
+    #[event]
+    fn printed(
+        &mut self,
+        #[serde(skip_serializing_if = "Option::is_none")] remark: &Option<String>,
+        pairs: &Own<BTreeMap<(i64, i64), i64>>,
+        nested: Own<Option<Option<i64>>>,
+    ) {
+        self.remark.clone_from(remark);
+        self.kind = std::marker::PhantomData;
+        (self.seen, self.here) = (Some(1), 2);
+    }
+
+    /// Refuses with the state, which stands in the error alone.
+    #[command]
+    fn print(&self) -> Result<LeafEvent, Box<Self>> {
+        Err(Box::new(self.clone()))
+    }
+);
+
 mire::aggregate!(
     /// A state without snapshots isn't stored.
     #[aggregate(category = "draft")]
@@ -184,6 +242,23 @@ fn main() {
             last: None,
         });
     }
+    for remark in [None, Some("b".to_owned())] {
+        let printed = LeafEvent::Printed {
+            remark,
+            pairs: Own(BTreeMap::new()),
+            nested: Own(None),
+        };
+        let stored = printed.encode().unwrap();
+        assert_eq!(stored.contains("remark"), stored.contains("\"b\""));
+        let stored = mire::StoredEvent {
+            event_type: printed.event_type(),
+            schema_version: printed.schema_version(),
+            data: stored.as_bytes(),
+        };
+        assert_eq!(LeafEvent::decode(&stored).unwrap(), printed);
+    }
+    let mut leaf = mire::AggregateRoot::<Leaf>::new("1");
+    assert_eq!(leaf.print().unwrap_err().seen, None);
     Draft::given([DraftEvent::Sent { at: 3 }])
         .when(|draft: &Draft| draft.send(4))
         .then([]);

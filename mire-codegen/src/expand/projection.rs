@@ -43,6 +43,7 @@ pub(crate) fn expand(projection: &Projection) -> TokenStream {
 
         #[allow(
             dead_code,
+            clippy::borrowed_box,
             clippy::fn_params_excessive_bools,
             clippy::missing_const_for_fn,
             clippy::needless_pass_by_ref_mut,
@@ -52,7 +53,8 @@ pub(crate) fn expand(projection: &Projection) -> TokenStream {
             clippy::too_many_arguments,
             clippy::trivially_copy_pass_by_ref,
             clippy::unused_async,
-            clippy::unused_self
+            clippy::unused_self,
+            clippy::wrong_self_convention
         )]
         impl #declared #ident #arguments #where_clause {
             #(#functions)*

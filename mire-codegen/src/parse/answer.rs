@@ -3,8 +3,11 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
+use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Lifetime, Path, PathArguments, ReturnType, Signature, Type, TypeReference};
+use syn::{
+    GenericArgument, Lifetime, Path, PathArguments, ReturnType, Signature, Type, TypeReference,
+};
 
 use crate::errors::Errors;
 use crate::names;
@@ -36,8 +39,12 @@ pub(super) fn mend(
         is_bare: true,
         was_slice: false,
     };
-    mender.visit_type_mut(ty);
+    match events_mut(ty) {
+        Some(events) => mender.visit_type_mut(events),
+        None => mender.visit_type_mut(ty),
+    }
     let Some((at, wrong)) = mender.found else {
+        Named(state).visit_type_mut(ty);
         return own(ty, what, errors);
     };
     let mended = names::type_text(ty);
@@ -53,6 +60,36 @@ pub(super) fn mend(
         errors.on(&at, wrong, format_args!("write `-> {mended}`"));
     }
     true
+}
+
+/// Calls the state by its name: in the recording form, `Self` is the root.
+struct Named<'a>(&'a Ident);
+
+impl VisitMut for Named<'_> {
+    fn visit_path_mut(&mut self, path: &mut Path) {
+        if path.is_ident("Self") {
+            let mut state = self.0.clone();
+            state.set_span(path.span());
+            *path = state.into();
+        }
+        visit_mut::visit_path_mut(self, path);
+    }
+}
+
+/// The events in a `Result`: its first type.
+pub(super) fn events_mut(ty: &mut Type) -> Option<&mut Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last_mut()?;
+    let PathArguments::AngleBracketed(given) = &mut last.arguments else {
+        return None;
+    };
+    if last.ident != "Result" {
+        return None;
+    }
+    given.args.iter_mut().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
 }
 
 /// Has a command own what it answers: without a name, a lifetime is that of the `&self`, which the
@@ -85,11 +122,18 @@ impl Borrows {
         let Type::Path(path) = ty else {
             return;
         };
-        let last = path.path.segments.last_mut();
-        let events = usize::from(last.as_ref().is_some_and(|last| last.ident == "Result"));
-        if let Some(PathArguments::AngleBracketed(given)) = last.map(|last| &mut last.arguments) {
-            for argument in given.args.iter_mut().skip(events) {
-                self.visit_generic_argument_mut(argument);
+        let Some(last) = path.path.segments.last_mut() else {
+            return;
+        };
+        let mut has_events = last.ident == "Result";
+        if let PathArguments::AngleBracketed(given) = &mut last.arguments {
+            for argument in &mut given.args {
+                let is_events = has_events && matches!(argument, GenericArgument::Type(_));
+                if is_events {
+                    has_events = false;
+                } else {
+                    self.visit_generic_argument_mut(argument);
+                }
             }
         }
     }

@@ -225,6 +225,27 @@ impl Sorted {
         taken
     }
 
+    /// Whether nothing on a type knows more attributes of its fields than `#[serde(…)]`, as a derive or
+    /// an attribute of another crate may.
+    pub(crate) fn is_plain(&self) -> bool {
+        let is_known = |path: &Path| {
+            let text = names::path_text(path);
+            let parts: Vec<&str> = text.trim_start_matches("::").split("::").collect();
+            match parts[..] {
+                [name] => PLAIN_DERIVES.contains(&name),
+                [krate, ..] => ["core", "std", "serde"].contains(&krate),
+                [] => false,
+            }
+        };
+        self.rest.iter().all(|attr| {
+            let derives = || {
+                let paths = attr.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated);
+                paths.is_ok_and(|paths| paths.iter().all(is_known))
+            };
+            attr.path().is_ident("serde") || attr.path().is_ident("derive") && derives()
+        })
+    }
+
     /// The last names of the traits in `#[derive(…)]`.
     pub(crate) fn derives(&self) -> Vec<String> {
         let derives = self
@@ -242,6 +263,21 @@ impl Sorted {
         names
     }
 }
+
+/// Derives that know no attributes of fields but `#[serde(…)]` and `#[default]`.
+const PLAIN_DERIVES: [&str; 11] = [
+    "Clone",
+    "Copy",
+    "Debug",
+    "Default",
+    "Deserialize",
+    "Eq",
+    "Hash",
+    "Ord",
+    "PartialEq",
+    "PartialOrd",
+    "Serialize",
+];
 
 /// `#[rustfmt::skip]` may stand on any item, and says nothing of what is made of it.
 fn is_of_rustfmt(path: &Path) -> bool {
@@ -297,4 +333,25 @@ fn doc_lines(attr: &Attribute) -> Vec<String> {
         return vec![String::new()];
     }
     text.lines().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    #[test]
+    fn what_is_of_another_crate_may_know_attributes_of_fields() {
+        let is_plain = |attr: Attribute| Sorted::new(vec![attr]).is_plain();
+        assert!(is_plain(
+            parse_quote!(#[derive(Debug, std::default::Default)])
+        ));
+        assert!(is_plain(parse_quote!(#[derive(serde::Serialize)])));
+        assert!(is_plain(parse_quote!(#[serde(default)])));
+        assert!(!is_plain(parse_quote!(#[derive(Debug, other::Default)])));
+        assert!(!is_plain(parse_quote!(#[derive(FromRow)])));
+        assert!(!is_plain(parse_quote!(#[cfg_attr(all(), derive(Debug))])));
+        assert!(!is_plain(parse_quote!(#[serde_with::serde_as])));
+    }
 }

@@ -8,6 +8,7 @@ mod left_out;
 mod map_keys;
 mod options;
 mod serde_words;
+mod std_type;
 
 use syn::{Attribute, Type};
 
@@ -38,7 +39,8 @@ pub(super) fn refuse_in_event(
 /// Refuses fields of an event that have each other's names in JSON. These go, so that rustc has nothing
 /// to add.
 pub(super) fn refuse_names_in_event(fields: &mut [Declared], errors: &mut Errors) {
-    let named = fields.iter().map(|field| field_names::Field {
+    let certain = fields.iter().filter(|field| !may_be_absent(&field.attrs));
+    let named = certain.map(|field| field_names::Field {
         ident: names::text(&field.parameter.ident),
         keeps_name: true,
         words: SerdeWords::of(&field.attrs),
@@ -92,7 +94,9 @@ fn fields(
         if !words.say_how() && !words.skip() {
             sound &= !refuse_type(&mut field.ty, errors);
         }
-        if let Some(ident) = &field.ident {
+        if let Some(ident) = &field.ident
+            && !may_be_absent(&field.attrs)
+        {
             named.push(field_names::Field {
                 ident: names::text(ident),
                 keeps_name: !renamed,
@@ -106,6 +110,13 @@ fn fields(
         }
     }
     sound
+}
+
+/// Whether a field, or words on it, may not be there.
+fn may_be_absent(attrs: &[Attribute]) -> bool {
+    attrs
+        .iter()
+        .any(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
 }
 
 /// Refuses what a column with `#[json]` can't be read as again. Answers whether all columns are of the

@@ -111,7 +111,7 @@ fn projection(
     };
     let mut owned = borrowed::refuse(&mut data, role, errors) && !lost;
     owned &= json::refuse_in_row(&mut data, errors);
-    let columns = row::columns(&mut data, &attrs.derives(), errors);
+    let columns = row::columns(&mut data, &attrs, errors);
 
     // Of what kind it is, the function that is still to be written may say.
     let is_begun = functions.is_empty() && (begun.unclear || !begun.paths.is_empty());

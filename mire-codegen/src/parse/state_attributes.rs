@@ -9,21 +9,6 @@ use super::items::Data;
 use crate::errors::Errors;
 use crate::keywords::{Place, words_of};
 
-/// Derives that know no attributes of fields but `#[serde(…)]` and `#[default]`.
-pub(super) const PLAIN_DERIVES: [&str; 11] = [
-    "Clone",
-    "Copy",
-    "Debug",
-    "Default",
-    "Deserialize",
-    "Eq",
-    "Hash",
-    "Ord",
-    "PartialEq",
-    "PartialOrd",
-    "Serialize",
-];
-
 /// Takes attributes off a state and its fields that nobody knows there. `has_snapshots` says that serde
 /// is derived for those.
 pub(super) fn refuse(
@@ -35,13 +20,7 @@ pub(super) fn refuse(
     let Data::Struct(item) = data else { return };
     // What another macro writes may well know them.
     let derives = attrs.derives();
-    let plain = |name: &String| PLAIN_DERIVES.contains(&&**name);
-    let is_derive = |attr: &Attribute| {
-        ["derive", "serde"]
-            .iter()
-            .any(|it| attr.path().is_ident(it))
-    };
-    if !derives.iter().all(plain) || !attrs.rest.iter().all(is_derive) {
+    if !attrs.is_plain() {
         return;
     }
     let derived = |name: &str| derives.iter().any(|it| it == name);

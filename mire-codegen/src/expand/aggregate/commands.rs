@@ -101,7 +101,7 @@ fn recording_trait(aggregate: &Aggregate, recording: &Recording<'_>) -> TokenStr
         .filter_map(|command| asked_once(aggregate, command));
     quote! {
         #about
-        #[allow(dead_code)]
+        #[allow(dead_code, clippy::fn_params_excessive_bools, clippy::too_many_arguments)]
         #vis trait #name {
             #(#declared)*
         }

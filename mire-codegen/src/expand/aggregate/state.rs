@@ -125,6 +125,7 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
         }
 
         #[allow(
+            clippy::borrowed_box,
             clippy::fn_params_excessive_bools,
             clippy::missing_const_for_fn,
             clippy::needless_pass_by_value,
@@ -132,7 +133,8 @@ pub(crate) fn expand(aggregate: &Aggregate) -> TokenStream {
             clippy::ref_option,
             clippy::too_many_arguments,
             clippy::trivially_copy_pass_by_ref,
-            clippy::unused_self
+            clippy::unused_self,
+            clippy::wrong_self_convention
         )]
         impl #ident {
             #(#effects)*

@@ -151,7 +151,10 @@ fn recorded(ty: &Type, event: &str) -> Recorded {
     }
     if name == "Result"
         && let PathArguments::AngleBracketed(arguments) = &mut last.arguments
-        && let Some(first) = arguments.args.first_mut()
+        && let Some(first) = arguments
+            .args
+            .iter_mut()
+            .find(|argument| matches!(argument, GenericArgument::Type(_)))
     {
         // It stands where the events do, so that rustc tells of a `Result` without an error's type once.
         let nothing = quote_spanned!(first.span()=> ());

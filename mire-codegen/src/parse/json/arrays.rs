@@ -5,6 +5,7 @@ use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprLit, Lit, Type};
 
+use super::std_type;
 use crate::errors::Errors;
 use crate::names;
 
@@ -25,6 +26,9 @@ struct Shortener<'a> {
 
 impl VisitMut for Shortener<'_> {
     fn visit_type_mut(&mut self, ty: &mut Type) {
+        if matches!(&*ty, Type::Path(path) if !std_type::is_holder(path)) {
+            return;
+        }
         visit_mut::visit_type_mut(self, ty);
         let Type::Array(array) = ty else { return };
         let Expr::Lit(ExprLit {

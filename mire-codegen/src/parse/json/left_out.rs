@@ -3,8 +3,8 @@
 use proc_macro2::{Ident, Span};
 use syn::{Attribute, Type};
 
-use super::options;
 use super::serde_words::{self, SerdeWords};
+use super::std_type;
 use crate::errors::Errors;
 
 /// What holds a field.
@@ -30,14 +30,19 @@ pub(super) fn refuse(words: &SerdeWords, ty: &Type, holder: Holder<'_>, errors: 
             format_args!("with `{word}` an event isn't read as it was recorded"),
             "remove it; what isn't to be stored is no parameter of an event",
         ),
-        (Some((word, span)), Holder::State(_)) if !words.has("default") => errors.at(
-            span,
-            format_args!("with `{word}` the field is lost when the state is read from a snapshot"),
-            format_args!(
-                "remove it, or write `#[serde({word}, default)]` if the field is filled anew where it is needed"
-            ),
-        ),
-        _ => refuse_unfilled(words, ty, holder, errors),
+        (Some((word, span)), Holder::State(around)) => {
+            if is_filled(words) || is_filled(around) || std_type::is(ty, "PhantomData", "marker") {
+                return;
+            }
+            errors.at(
+                span,
+                format_args!("with `{word}` the field is lost when the state is read from a snapshot"),
+                format_args!(
+                    "remove it, or write `#[serde({word}, default)]` if the field is filled anew where it is needed"
+                ),
+            );
+        }
+        (None, _) => refuse_unfilled(words, ty, holder, errors),
     }
 }
 
@@ -46,14 +51,17 @@ fn refuse_unfilled(words: &SerdeWords, ty: &Type, holder: Holder<'_>, errors: &m
     let Some(span) = words.span_of(SKIP_IF) else {
         return;
     };
-    let (what, has_default) = match holder {
-        Holder::Event => ("an event", words.has("default")),
-        Holder::State(around) => ("a snapshot", words.has("default") || around.has("default")),
+    let (what, around) = match holder {
+        Holder::Event => ("an event", None),
+        Holder::State(around) => ("a snapshot", Some(around)),
     };
-    // serde fills in a `None` by itself, unless it is told how to read the field.
-    let is_none = options::is_option(ty) && !words.say_how();
-    // Of a flattened field, those within may all be left out.
-    if has_default || is_none || words.has("flatten") {
+    if is_filled(words) || around.is_some_and(is_filled) {
+        return;
+    }
+    // serde fills in what is read as an option, as types of anybody's may be, unless it is told how to
+    // read the field. Of a flattened field, those within may all be left out.
+    let is_missed = words.has_any(&["with", "deserialize_with"]) || std_type::is_no_option(ty);
+    if !is_missed || words.has("flatten") {
         return;
     }
     let condition = words.text_of(SKIP_IF);
@@ -63,6 +71,11 @@ fn refuse_unfilled(words: &SerdeWords, ty: &Type, holder: Holder<'_>, errors: &m
         format_args!("{what} that leaves the field out couldn't be read"),
         format_args!("write `#[serde(default, {SKIP_IF} = \"{condition}\")]`"),
     );
+}
+
+/// Whether a field that is left out is given a value, or may be, for all that shows.
+fn is_filled(words: &SerdeWords) -> bool {
+    words.has("default") || words.others_say()
 }
 
 /// Reports a variant of a state that no snapshot can hold.

@@ -4,6 +4,7 @@
 use syn::visit::{self, Visit};
 use syn::{GenericArgument, PathArguments, Type, TypePath};
 
+use super::std_type;
 use crate::errors::Errors;
 use crate::names;
 
@@ -28,7 +29,9 @@ impl<'ast> Visit<'ast> for Finder<'_> {
                 format_args!("write `Vec<{pair}>`, or take text or a number as the key"),
             );
         }
-        visit::visit_type_path(self, path);
+        if std_type::is_holder(path) {
+            visit::visit_type_path(self, path);
+        }
     }
 }
 
@@ -62,10 +65,11 @@ fn is_compound(ty: &Type) -> bool {
         Type::Tuple(_) | Type::Array(_) => true,
         Type::Path(path) => {
             let last = path.path.segments.last();
-            last.is_some_and(|last| {
-                COMPOUND.iter().any(|name| last.ident == name)
-                    && matches!(last.arguments, PathArguments::AngleBracketed(_))
-            })
+            std_type::is_holder(path)
+                && last.is_some_and(|last| {
+                    COMPOUND.iter().any(|name| last.ident == name)
+                        && matches!(last.arguments, PathArguments::AngleBracketed(_))
+                })
         }
         _ => false,
     }

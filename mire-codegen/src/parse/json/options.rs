@@ -4,6 +4,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{GenericArgument, PathArguments, Type, TypePath};
 
+use super::std_type;
 use crate::errors::Errors;
 use crate::names;
 
@@ -18,6 +19,9 @@ struct Finder<'a> {
 
 impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_type_path(&mut self, path: &'ast TypePath) {
+        if !std_type::is_holder(path) {
+            return;
+        }
         let Some(held) = held(path, "Option", "option") else {
             return visit::visit_type_path(self, path);
         };
@@ -51,20 +55,12 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     }
 }
 
-/// Whether it is written as an `Option`.
-pub(super) fn is_option(ty: &Type) -> bool {
-    matches!(ty, Type::Path(path) if held(path, "Option", "option").is_some())
-}
-
-/// What a type of the standard library holds, if it is called so. Another type of its name may stand in
-/// another module: it is the user's own.
+/// What a type of the standard library holds, if it is called so.
 fn held<'a>(path: &'a TypePath, name: &str, module: &str) -> Option<&'a Type> {
-    let mut segments = path.path.segments.iter().rev();
-    let last = segments.next()?;
-    if last.ident != name || segments.next().is_some_and(|it| it.ident != module) {
+    if !std_type::is_path(path, name, module) {
         return None;
     }
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
         return None;
     };
     match arguments.args.first()? {
@@ -137,6 +133,7 @@ mod tests {
             "Option<Value>",
             "Option<json::Value>",
             "Option<my::Option<i64>>",
+            "Own<Option<Option<i64>>>",
             "serde_json::Value",
             "Option<>",
         ] {

@@ -52,6 +52,11 @@ impl SerdeWords {
         words.iter().any(|word| self.has(word))
     }
 
+    /// Whether another attribute may say more.
+    pub(super) fn others_say(&self) -> bool {
+        self.others_say
+    }
+
     /// Whether they, and not the type, say how a field is stored.
     pub(super) fn say_how(&self) -> bool {
         self.others_say || self.has_any(&["with", "serialize_with", "deserialize_with"])

@@ -6,7 +6,8 @@ use syn::spanned::Spanned;
 use crate::errors::Errors;
 use crate::keywords::{Place, list, words_of};
 use crate::names;
-use crate::parse::state_attributes::{PLAIN_DERIVES, is_default};
+use crate::parse::attributes::Sorted;
+use crate::parse::state_attributes::is_default;
 
 /// What columns have elsewhere.
 const MARKS: [&str; 7] = [
@@ -23,18 +24,19 @@ const MARKS: [&str; 7] = [
 pub(super) struct Foreign {
     /// Whether the fields are columns.
     is_row: bool,
-    /// None but those of serde may be a derive's.
+    /// Whether none but those of serde may be known beside mire.
     is_plain: bool,
     /// Whether those of serde are a derive's.
     has_serde: bool,
 }
 
 impl Foreign {
-    pub(super) fn beside(derives: &[String], is_row: bool) -> Self {
+    pub(super) fn beside(attrs: &Sorted, is_row: bool) -> Self {
+        let derives = attrs.derives();
         let has = |name: &str| derives.iter().any(|it| it == name);
         Self {
             is_row,
-            is_plain: derives.iter().all(|it| PLAIN_DERIVES.contains(&&**it)),
+            is_plain: attrs.is_plain(),
             has_serde: has("Serialize") || has("Deserialize"),
         }
     }

@@ -12,7 +12,7 @@ use crate::fingerprint::Fingerprint;
 use crate::keywords::{Place, words_of};
 use crate::model::Column;
 use crate::names;
-use crate::parse::attributes::{NoCfg, misspells};
+use crate::parse::attributes::{NoCfg, Sorted, misspells};
 use crate::parse::items::Data;
 
 /// A field, and what marks it.
@@ -47,8 +47,8 @@ pub(super) fn has_marks(data: &Data) -> bool {
 }
 
 /// The named fields of the struct. The macro's marks are taken off.
-pub(super) fn columns(data: &mut Data, derives: &[String], errors: &mut Errors) -> Vec<Declared> {
-    let foreign = Foreign::beside(derives, has_marks(data));
+pub(super) fn columns(data: &mut Data, attrs: &Sorted, errors: &mut Errors) -> Vec<Declared> {
+    let foreign = Foreign::beside(attrs, has_marks(data));
     let item = match data {
         Data::Struct(item) => item,
         Data::Enum(item) => {
