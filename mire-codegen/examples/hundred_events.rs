@@ -19,8 +19,8 @@
 //! as well.
 //!
 //! Measured with 100 events (rustc 1.95), in instructions of rustc for the one crate (callgrind), which
-//! do not depend on the machine's load: what `cargo check` does took 5.25 billion declared and 4.60 by
-//! hand, 1.142×, and what `cargo build` does 6.15 and 5.41 billion, 1.137×. The aim is 1.15×. What is
+//! do not depend on the machine's load: what `cargo check` does took 5.26 billion declared and 4.60 by
+//! hand, 1.144×, and what `cargo build` does 6.17 and 5.41 billion, 1.140×. The aim is 1.15×. What is
 //! left of the difference is a function for each event and each fold, where the other form has an arm,
 //! and the macros themselves. With `32 own-type` it was 1.97 and 1.63 billion, 1.21×.
 //!
