@@ -37,12 +37,13 @@ impl<'ast> Visit<'ast> for Finder<'_> {
 
 /// The types of keys and values, if it is a map of the standard library.
 fn entry(path: &TypePath) -> Option<(&Type, &Type)> {
-    let mut segments = path.path.segments.iter().rev();
-    let last = segments.next()?;
-    let is_map = last.ident == "HashMap" || last.ident == "BTreeMap";
-    if !is_map || segments.next().is_some_and(|it| it.ident != "collections") {
+    let is_map = ["HashMap", "BTreeMap"]
+        .iter()
+        .any(|name| std_type::is_path(path, name, "collections"));
+    if !is_map {
         return None;
     }
+    let last = path.path.segments.last()?;
     let PathArguments::AngleBracketed(arguments) = &last.arguments else {
         return None;
     };
