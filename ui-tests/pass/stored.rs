@@ -140,9 +140,9 @@ mire::aggregate!(
         kind: std::marker::PhantomData<fn() -> i64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         remark: Remark,
-        #[cfg_attr(debug_assertions, doc = "Seen sometimes.")]
-        #[serde(skip_serializing_if = "Option::is_none")]
-        seen: Option<i64>,
+        #[cfg_attr(all(), serde(default))]
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        seen: Vec<i64>,
         #[cfg(all())]
         #[serde(rename = "at")]
         here: i64,
@@ -160,7 +160,7 @@ mire::aggregate!(
     ) {
         self.remark.clone_from(remark);
         self.kind = std::marker::PhantomData;
-        (self.seen, self.here) = (Some(1), 2);
+        (self.seen, self.here) = (vec![1], 2);
     }
 
     /// Refuses with the state, which stands in the error alone.
@@ -258,7 +258,7 @@ fn main() {
         assert_eq!(LeafEvent::decode(&stored).unwrap(), printed);
     }
     let mut leaf = mire::AggregateRoot::<Leaf>::new("1");
-    assert_eq!(leaf.print().unwrap_err().seen, None);
+    assert!(leaf.print().unwrap_err().seen.is_empty());
     Draft::given([DraftEvent::Sent { at: 3 }])
         .when(|draft: &Draft| draft.send(4))
         .then([]);
